@@ -1,0 +1,358 @@
+//! Every failure and its sentences.
+//!
+//! Rules of wording. `error`: what happened, naming the thing. `cause`: why, when that is not said already. `hint`: the
+//! next line to type or thing to do. One line each, lower case, no full stop, no "please", no name of a Rust type, and
+//! never a byte of a secret: an error carries names, paths and line numbers only.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+
+/// What withkey could not do.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
+pub enum Error {
+    /// The words on the command line do not fit together.
+    Usage { what: String, hint: String },
+    /// No file of that name along PATH.
+    ProgramNotFound { name: String, elsewhere: Option<PathBuf> },
+    /// A file of that name that the system does not run.
+    ProgramCannotRun { program: PathBuf, source: io::Error, elsewhere: Option<PathBuf> },
+    /// Another file stands where the program was found.
+    ProgramChanged { program: PathBuf },
+    /// Nothing chooses a profile for this directory.
+    NoProfile { directory: PathBuf },
+    /// A profile is chosen that has no description.
+    UnknownProfile { name: String, chosen_by: String },
+    /// Not the name of a profile.
+    ProfileName { name: String },
+    /// A name that withkey keeps for itself.
+    ReservedProfile { name: String },
+    /// `inherit` found no key to inherit.
+    NothingToInherit,
+    /// `-e` with the profile `inherit`.
+    InheritInjectsNothing,
+    /// Not a name for a variable, or one that no dotfile may set.
+    VariableName { name: String, why: &'static str },
+    /// Two injected variables of one name.
+    VariablesCollide { name: String },
+    /// A profile lacks a variable that was asked for.
+    VariableMissing { profile: String, variable: String },
+    /// A project's dotfile on the way up.
+    ProjectDotfile { path: PathBuf },
+    /// The current directory has no path any more.
+    NoCurrentDirectory { source: io::Error },
+    /// A line of the bindings that says nothing.
+    BindingLine { file: PathBuf, line: usize, why: &'static str },
+    /// Two lines that bind one directory to two profiles.
+    BindingTwice { file: PathBuf, lines: (usize, usize), directory: String },
+    /// `use --remove` where nothing is bound.
+    NothingBound { directory: String },
+    /// A path that cannot be bound.
+    CannotBind { directory: PathBuf, why: &'static str },
+    /// Neither HOME nor the XDG variable leads anywhere.
+    NoHome { variable: &'static str },
+    /// A system call on a file failed.
+    File { doing: &'static str, path: PathBuf, source: io::Error },
+    /// A file is not what withkey reads or replaces.
+    FileKind { path: PathBuf, why: &'static str },
+    /// A file or folder is another user's.
+    Foreign { path: PathBuf },
+    /// A file that others may read or write.
+    Exposed { path: PathBuf, mode: u32, secret: bool },
+    /// A file over its bound.
+    TooLarge { path: PathBuf, limit: usize },
+    /// A description that withkey cannot read.
+    Description { path: PathBuf, why: String },
+    /// A file of a later withkey.
+    NewerVersion { path: PathBuf, version: i64 },
+    /// config.toml cannot be read.
+    Config { path: PathBuf, why: String },
+    /// There is no identity yet.
+    NoIdentity { path: PathBuf },
+    /// The text that should be an identity is none.
+    Identity { from: String, why: &'static str },
+    /// The passphrase does not open the identity.
+    WrongPassphrase { from: String },
+    /// Something must be asked and there is nobody to answer.
+    NobodyToAsk { wanted: &'static str, why: String, hint: String },
+    /// The answer was no.
+    Declined { what: &'static str },
+    /// The prompt could not be shown or read.
+    Prompt { why: &'static str },
+    /// An age file that cannot be opened.
+    Dotfile { path: PathBuf, why: &'static str, hint: String },
+    /// The age file is gone, the description is there.
+    DotfileGone { path: PathBuf, profile: String },
+    /// The identity in use is no recipient of the file.
+    NotARecipient { path: PathBuf, identity: String },
+    /// A line of dotenv text that would not arrive byte for byte.
+    Dotenv { file: String, line: usize, name: String, why: &'static str },
+    /// A recipient of config.toml that cannot be used.
+    Recipient { text: String, why: &'static str },
+    /// Sealing failed inside the library.
+    Seal { why: String },
+    /// A value that cannot be a key.
+    Key { variable: String, why: String, hint: String },
+    /// A variable that a `.env` file does not hold.
+    NotInFile { file: String, variable: String },
+    /// As many lines as variables are wanted on standard input.
+    LineCount { variables: Vec<String>, lines: usize },
+    /// A key stands there already.
+    KeyExists { profile: String, variable: String },
+    /// A profile has one store.
+    OtherStore { profile: String, store: &'static str },
+    /// What was stored did not come back as it went in.
+    ReadBack { profile: String },
+    /// A date that is none.
+    Date { text: String },
+    /// The operating system refused something small and necessary.
+    System { doing: &'static str, source: io::Error },
+    /// A panic was caught at the door.
+    Internal,
+}
+
+/// An error's three lines.
+#[derive(Debug)]
+pub struct Words {
+    /// What happened.
+    pub error: String,
+    /// Why.
+    pub cause: Option<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Words {
+    fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), cause: None, hint: None }
+    }
+
+    fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A path as a person reads it.
+fn p(path: &Path) -> impl fmt::Display {
+    path.display()
+}
+
+/// The system's own words for a failed call, without the number that std adds.
+fn io(source: &io::Error) -> String {
+    match source.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => source.kind().to_string(),
+    }
+}
+
+impl Error {
+    /// A usage error that points to the help of a verb, or of withkey itself.
+    pub fn usage(what: impl Into<String>, verb: Option<&str>) -> Self {
+        let hint = verb.map_or_else(|| "withkey --help".to_owned(), |verb| format!("withkey {verb} --help"));
+        Self::Usage { what: what.into(), hint }
+    }
+
+    /// How a launch that fails so ends. Everything is 125 but what env(1) calls 126 and 127.
+    #[must_use]
+    pub fn exit_of_launch(&self) -> Exit {
+        match self {
+            Self::ProgramNotFound { .. } => Exit::NotFound,
+            Self::ProgramCannotRun { .. } | Self::ProgramChanged { .. } => Exit::CannotRun,
+            _ => Exit::LaunchFailed,
+        }
+    }
+
+    /// How a verb that fails so ends.
+    #[must_use]
+    pub fn exit_of_verb(&self) -> Exit {
+        match self {
+            Self::Usage { .. } | Self::ProfileName { .. } | Self::VariableName { .. } | Self::Date { .. } => {
+                Exit::VerbUsage
+            }
+            _ => Exit::VerbFailed,
+        }
+    }
+
+    /// The sentences.
+    #[must_use]
+    #[allow(clippy::too_many_lines, reason = "all sentences in one place, so that they stay of one voice")]
+    pub fn words(&self) -> Words {
+        match self {
+            Self::Usage { what, hint } => Words::new(what).hint(hint),
+            Self::ProgramNotFound { name, elsewhere } => {
+                let words = Words::new(format!("program not found: {name}"));
+                match elsewhere {
+                    Some(path) => words.cause("it is not on PATH").hint(format!("it is at {}", p(path))),
+                    None if name.contains('/') => words.cause("no such file, or its interpreter is missing"),
+                    None => words.cause("no directory on PATH has it"),
+                }
+            }
+            Self::ProgramCannotRun { program, source, elsewhere } => {
+                let words = Words::new(format!("cannot run {}", p(program)));
+                let (cause, hint) = match source.raw_os_error() {
+                    Some(libc::E2BIG) => {
+                        ("arguments and environment are larger than the system takes".to_owned(), None)
+                    }
+                    Some(libc::EISDIR) => ("it is a directory".to_owned(), None),
+                    Some(libc::EACCES) => {
+                        ("permission denied".to_owned(), Some(format!("chmod +x {}", p(program))))
+                    }
+                    _ => (io(source), None),
+                };
+                let words = words.cause(cause);
+                match (elsewhere, hint) {
+                    (Some(path), _) => words.hint(format!("one that runs is at {}", p(path))),
+                    (None, Some(hint)) => words.hint(hint),
+                    (None, None) => words,
+                }
+            }
+            Self::ProgramChanged { program } => Words::new(format!("not running {}", p(program)))
+                .cause("the file was replaced between finding it and starting it")
+                .hint("run the same line again"),
+            Self::NoProfile { directory } => Words::new(format!("no profile for {}", p(directory)))
+                .cause("no binding covers it and there is no default profile")
+                .hint("store a key: withkey add, or tie a profile to this directory: withkey use PROFILE"),
+            Self::UnknownProfile { name, chosen_by } => Words::new(format!("there is no profile {name}"))
+                .cause(format!("it was chosen by {chosen_by}"))
+                .hint(format!("withkey add {name}, or see what there is: withkey list")),
+            Self::ProfileName { name } => Words::new(format!("not a profile name: {name}"))
+                .cause("a profile name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or a digit"),
+            Self::ReservedProfile { name } => Words::new(format!("the profile name {name} is reserved"))
+                .cause("inherit stands for the key that the environment already has")
+                .hint("choose another name"),
+            Self::NothingToInherit => Words::new("the profile inherit found no key")
+                .cause("OPENAI_API_KEY is not set in the environment")
+                .hint("set it there, or choose a profile: withkey -p PROFILE COMMAND"),
+            Self::InheritInjectsNothing => Words::new("the profile inherit injects nothing")
+                .cause("-e needs a profile that has keys")
+                .hint("leave out -e, or choose a profile: withkey -p PROFILE -e NAME COMMAND"),
+            Self::VariableName { name, why } => {
+                Words::new(format!("withkey does not inject {name}")).cause(*why)
+            }
+            Self::VariablesCollide { name } => Words::new(format!("two keys for {name}"))
+                .cause("COMMAND gets one value for a name")
+                .hint("give each -e another NAME: -e NAME=VARIABLE"),
+            Self::VariableMissing { profile, variable } => {
+                Words::new(format!("profile {profile} has no key for {variable}"))
+                    .hint(format!("withkey add {profile} {variable}"))
+            }
+            Self::ProjectDotfile { path } => Words::new(format!("found {} and did not use it", p(path)))
+                .cause("this version of withkey does not use a project's dotfile yet")
+                .hint("choose a profile: withkey -p PROFILE COMMAND, or tie one to that directory: withkey use PROFILE"),
+            Self::NoCurrentDirectory { source } => Words::new("the current directory has no path")
+                .cause(io(source))
+                .hint("change to a directory that exists, or choose a profile: withkey -p PROFILE COMMAND"),
+            Self::BindingLine { file, line, why } => Words::new(format!("line {line} of {} is not a binding", p(file)))
+                .cause(*why)
+                .hint("a line is PROFILE, one space, and an absolute path or *: mend or delete it"),
+            Self::BindingTwice { file, lines: (first, second), directory } => {
+                Words::new(format!("two profiles are bound to {directory}"))
+                    .cause(format!("lines {first} and {second} of {} name different ones", p(file)))
+                    .hint("delete one of the two lines")
+            }
+            Self::NothingBound { directory } => Words::new(format!("nothing is bound to {directory}"))
+                .hint("see which directories are: withkey list"),
+            Self::CannotBind { directory, why } => Words::new(format!("cannot bind {}", p(directory))).cause(*why),
+            Self::NoHome { variable } => Words::new("withkey does not know where its files are")
+                .cause(format!("neither HOME nor {variable} holds an absolute path"))
+                .hint("set HOME to your home directory"),
+            Self::File { doing, path, source } => {
+                let words = Words::new(format!("cannot {doing} {}", p(path))).cause(io(source));
+                match source.raw_os_error() {
+                    Some(libc::ENOSPC | libc::EDQUOT) => words.hint("nothing was changed; free some space and try again"),
+                    Some(libc::EROFS) => words.hint("nothing was changed; the file system is read-only"),
+                    _ => words,
+                }
+            }
+            Self::FileKind { path, why } => Words::new(format!("cannot use {}", p(path))).cause(*why),
+            Self::Foreign { path } => Words::new(format!("{} belongs to another user", p(path)))
+                .cause("withkey uses and makes files of the user who runs it only")
+                .hint("under sudo, put withkey first: withkey sudo --preserve-env=OPENAI_API_KEY COMMAND"),
+            Self::Exposed { path, mode, secret } => {
+                let (whom, fix) = if *secret { ("read", "600") } else { ("change", "go-w") };
+                Words::new(format!("other users may {whom} {}", p(path)))
+                    .cause(format!("its mode is {mode:04o}"))
+                    .hint(format!("chmod {fix} {}", p(path)))
+            }
+            Self::TooLarge { path, limit } => {
+                Words::new(format!("{} is too large", p(path))).cause(format!("it is over {limit} bytes"))
+            }
+            Self::Description { path, why } => Words::new(format!("cannot read the description {}", p(path)))
+                .cause(why)
+                .hint("mend it by hand, or take it from a backup; the keys themselves lie elsewhere"),
+            Self::NewerVersion { path, version } => Words::new(format!("{} is of a newer withkey", p(path)))
+                .cause(format!("it has version {version}, this withkey knows version 1"))
+                .hint("install the newer withkey"),
+            Self::Config { path, why } => {
+                Words::new(format!("cannot read {}", p(path))).cause(why).hint("mend it by hand")
+            }
+            Self::NoIdentity { path } => Words::new("there is no identity to open the dotfile with")
+                .cause(format!("{} does not exist", p(path)))
+                .hint("put it back from its backup, or name another: WITHKEY_IDENTITY_FILE=FILE withkey COMMAND"),
+            Self::Identity { from, why } => Words::new(format!("cannot use the identity of {from}")).cause(*why),
+            Self::WrongPassphrase { from } => Words::new(format!("the identity of {from} stays closed"))
+                .cause("wrong passphrase")
+                .hint("run the same line again"),
+            Self::NobodyToAsk { wanted, why, hint } => {
+                Words::new(format!("cannot ask for {wanted}")).cause(why).hint(hint)
+            }
+            Self::Declined { what } => Words::new(format!("{what}: not done")).cause("the answer was no"),
+            Self::Prompt { why } => Words::new("no answer was taken").cause(*why),
+            Self::Dotfile { path, why, hint } => {
+                Words::new(format!("cannot open the dotfile {}", p(path))).cause(*why).hint(hint)
+            }
+            Self::DotfileGone { path, profile } => {
+                Words::new(format!("the dotfile of profile {profile} is missing"))
+                    .cause(format!("{} does not exist", p(path)))
+                    .hint(format!("put it back from its backup, or start again: withkey remove {profile}"))
+            }
+            Self::NotARecipient { path, identity } => Words::new(format!("cannot open the dotfile {}", p(path)))
+                .cause(format!("it is not encrypted to the identity of {identity}"))
+                .hint("use the identity it was made for: WITHKEY_IDENTITY_FILE=FILE withkey COMMAND"),
+            Self::Dotenv { file, line, name, why } => Words::new(format!("line {line} of {file} ({name})"))
+                .cause(*why)
+                .hint("put the value in single quotes: NAME='value'"),
+            Self::Recipient { text, why } => {
+                Words::new(format!("cannot encrypt to {text}")).cause(*why).hint("mend `recipients` in config.toml")
+            }
+            Self::Seal { why } => Words::new("cannot encrypt the dotfile").cause(why),
+            Self::Key { variable, why, hint } => {
+                let words = Words::new(format!("not stored: the value for {variable} cannot be a key")).cause(why);
+                if hint.is_empty() { words } else { words.hint(hint) }
+            }
+            Self::NotInFile { file, variable } => {
+                Words::new(format!("{file} holds no {variable}")).hint("name a variable that it holds")
+            }
+            Self::LineCount { variables, lines } => {
+                Words::new(format!("nothing stored: {lines} lines for {} variables", variables.len()))
+                    .cause(format!("standard input gives one key a line, for {}", variables.join(", ")))
+            }
+            Self::KeyExists { profile, variable } => {
+                Words::new(format!("profile {profile} has a key for {variable} already"))
+                    .cause("a stored key is not overwritten unasked")
+                    .hint(format!("withkey add {profile} {variable} --replace"))
+            }
+            Self::OtherStore { profile, store } => Words::new(format!("profile {profile} is kept in the store {store}"))
+                .cause("a profile has one store")
+                .hint(format!("leave out --store, or start the profile again: withkey remove {profile}")),
+            Self::ReadBack { profile } => Words::new(format!("not stored: profile {profile} is as it was"))
+                .cause("what the store gave back was not what it was given")
+                .hint("keep the key at hand, and look at the disk"),
+            Self::Date { text } => Words::new(format!("not a date: {text}"))
+                .cause("a date is YYYY-MM-DD, or a number of days such as 90d"),
+            Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
+            Self::Internal => Words::new("withkey met an internal error and stopped")
+                .cause("this is a bug of withkey, not of your set-up")
+                .hint("report it with the line you typed, without any key"),
+        }
+    }
+}

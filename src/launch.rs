@@ -1,0 +1,88 @@
+//! The launch: every step once, in order, each consuming what the one before gave.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use crate::cli::{Format, Launch};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::profile::injection::Injection;
+use crate::profile::{Profile, resolve};
+use crate::program::Program;
+use crate::store;
+use crate::ui::Ui;
+
+mod environment;
+mod exec;
+mod first_run;
+mod report;
+mod signals;
+mod spawn;
+
+use environment::Environment;
+
+/// Runs COMMAND with this directory's key: on success this process *is* COMMAND, and nothing is returned.
+///
+/// Returns after `--dry-run`, and in the parent of `--spawn` when COMMAND has ended.
+///
+/// # Errors
+/// When anything on the way fails; COMMAND was not started then.
+pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
+    if request.spawn && request.dry_run.is_none() {
+        // Before anything secret is read: the parent never holds a key.
+        if let Some(child) = spawn::fork(&mut host)? {
+            return spawn::mirror(child);
+        }
+    }
+    let name = request.command.first().ok_or(Error::Internal)?;
+    let program = Program::find(name, &host)?;
+    let profile = choose(&request, &host, ui)?;
+    let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, &host)?;
+    if let Some(format) = request.dry_run {
+        return report::answer(format, &program, &profile, &injection, &host);
+    }
+    if request.verbose {
+        report::tell(&program, &profile, &injection, &host);
+    }
+    for warning in injection.warnings(&profile, &host) {
+        ui.warn(&warning);
+    }
+    let environment = fill(&profile, injection, &host, ui)?;
+    Err(exec::run(program, &request.command, &environment))
+}
+
+/// The profile for this directory; on a terminal, where there is none yet, a key is taken in first.
+fn choose(request: &Launch, host: &Host, ui: Ui) -> Result<Profile, Error> {
+    if let Some(chosen) = resolve::resolve(request.profile.as_ref(), host)? {
+        return Profile::open(chosen, host);
+    }
+    let directory = crate::host::current_directory().unwrap_or_else(|_| PathBuf::from("this directory"));
+    let none = Error::NoProfile { directory };
+    if request.dry_run == Some(Format::Json) || request.dry_run.is_some() {
+        return Err(none);
+    }
+    Profile::open(first_run::offer(host, ui, none)?, host)
+}
+
+/// Reads the keys and builds COMMAND's environment.
+fn fill(profile: &Profile, injection: Injection, host: &Host, ui: Ui) -> Result<Environment, Error> {
+    let mut environment = Environment::inherited(&host.environment);
+    for name in &injection.dropped {
+        environment.remove(name);
+    }
+    if let Some(description) = profile.description.as_ref().filter(|_| !injection.keys.is_empty()) {
+        let variables: Vec<_> = injection.keys.iter().map(|wanted| &wanted.from).collect();
+        let keys = store::of(description.store, host, ui)?.read(&profile.name, description, &variables)?;
+        for (wanted, key) in injection.keys.iter().zip(keys) {
+            let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
+            if replaced == environment::Replaced::AnotherValue && std::io::stderr().is_terminal() {
+                ui.warn(&format!("{} was set to another value here; profile {}'s key is used", wanted.name, profile.name));
+            }
+        }
+    }
+    for (name, value) in &injection.plain {
+        environment.inject(name.as_str(), value.as_bytes())?;
+    }
+    Ok(environment)
+}

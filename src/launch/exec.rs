@@ -1,0 +1,43 @@
+//! The last step: this process becomes COMMAND.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::error::Error;
+use crate::launch::environment::Environment;
+use crate::program::Program;
+
+/// The shell for a script without `#!`, as execvp(3) uses it.
+const SHELL: &CStr = c"/bin/sh";
+
+/// Replaces this process by `program`, called as `command`, with `environment`. Returns only on failure.
+///
+/// argv[0] is the word as it was typed. Nothing else of the process is touched: no signal, no mask, no descriptor.
+pub fn run(program: Program, command: &[CString], environment: &Environment) -> Error {
+    // What stood there when it was found is what is run: a prompt may have taken its time.
+    if !program.is_still_there() {
+        return Error::ProgramChanged { program: program.path().to_owned() };
+    }
+    let Ok(path) = CString::new(program.path().as_os_str().as_bytes()) else { return Error::Internal };
+    let words: Vec<&CStr> = command.iter().map(CString::as_c_str).collect();
+    let mut source = execve(&path, &words, environment);
+    if source.raw_os_error() == Some(libc::ENOEXEC) {
+        let script = [SHELL, path.as_c_str()].into_iter().chain(words.iter().skip(1).copied());
+        source = execve(SHELL, &script.collect::<Vec<_>>(), environment);
+    }
+    program.refused(source)
+}
+
+fn execve(path: &CStr, words: &[&CStr], environment: &Environment) -> io::Error {
+    let block = |strings: &mut dyn Iterator<Item = &CStr>| -> Vec<*const libc::c_char> {
+        strings.map(CStr::as_ptr).chain([std::ptr::null()]).collect()
+    };
+    let argv = block(&mut words.iter().copied());
+    let envp = block(&mut environment.entries());
+    // SAFETY: both lists end with a null pointer and point to C strings that are borrowed for the whole call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
+}

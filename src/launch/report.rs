@@ -1,0 +1,66 @@
+//! What a launch will do, in names: for `--dry-run` and `--verbose`.
+
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::profile::injection::Injection;
+use crate::profile::Profile;
+use crate::profile::resolve::SourceJson;
+use crate::program::Program;
+use crate::ui::{self, sanitize};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u8,
+    program: String,
+    profile: &'a str,
+    source: SourceJson,
+    store: Option<&'static str>,
+    added: Vec<&'a str>,
+    replaced: Vec<&'a str>,
+    dropped: &'a [&'static str],
+}
+
+/// Answers `--dry-run` on standard output.
+///
+/// # Errors
+/// When the answer cannot be written.
+pub fn answer(format: Format, program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> Result<Exit, Error> {
+    let text = match format {
+        Format::Text => lines(program, profile, injection, host),
+        Format::Json => ui::json(&Report {
+            version: 1,
+            program: sanitize::string(program.path().as_os_str()),
+            profile: profile.name.as_str(),
+            source: (&profile.source).into(),
+            store: profile.description.as_ref().map(|description| description.store.as_str()),
+            added: injection.added(host).collect(),
+            replaced: injection.replaced(host).collect(),
+            dropped: &injection.dropped,
+        })?,
+    };
+    ui::answer(&text).map(|()| Exit::Done)
+}
+
+/// Says the same on standard error, for `--verbose`.
+pub fn tell(program: &Program, profile: &Profile, injection: &Injection, host: &Host) {
+    for line in lines(program, profile, injection, host).lines() {
+        ui::say(&format!("withkey: {line}\n"));
+    }
+}
+
+fn lines(program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> String {
+    let join = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
+    ui::facts(&[
+        ("program", program.path().display().to_string()),
+        ("profile", profile.name.to_string()),
+        ("source", profile.source.to_string()),
+        ("store", profile.description.as_ref().map_or(String::new(), |description| description.store.as_str().to_owned())),
+        ("added", join(&mut injection.added(host))),
+        ("replaced", join(&mut injection.replaced(host))),
+        ("dropped", join(&mut injection.dropped.iter().copied())),
+    ])
+}

@@ -1,0 +1,272 @@
+//! Directories tied to profiles: the file `bindings`, one line each, `PROFILE PATH`; `PROFILE *` is the default.
+//!
+//! Read by scanning, fit to edit by hand. In a path `\\` stands for a backslash and `\n` for a line end; all else is as
+//! it is, byte for byte, to the end of the line. Empty lines and lines that begin with `#` are comments and are kept.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::BufRead;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::files::{self, Guard};
+use crate::host::Folders;
+use crate::profile::ProfileName;
+
+/// The default's place in a line.
+const EVERYWHERE: &[u8] = b"*";
+
+/// The content of the bindings' file.
+pub struct Bindings {
+    file: PathBuf,
+    text: Zeroizing<Vec<u8>>,
+}
+
+/// One line that binds.
+struct Line<'a> {
+    number: usize,
+    profile: &'a [u8],
+    /// As written, escapes and all.
+    target: &'a [u8],
+}
+
+/// A binding whose directory is the current one or lies above it, or the default.
+#[derive(Debug)]
+pub struct Bound {
+    /// The directory; none for the default.
+    pub directory: Option<PathBuf>,
+    /// The profile tied to it.
+    pub profile: ProfileName,
+    line: usize,
+}
+
+impl Bindings {
+    /// Reads the bindings; a missing file has none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or others may change it.
+    pub fn read(folders: &Folders) -> Result<Self, Error> {
+        let file = folders.bindings();
+        let text = files::read(&file, files::LARGEST, Guard::Own)?.unwrap_or_default();
+        Ok(Self { file, text })
+    }
+
+    /// The bindings that matter in the directory `here`, in the file's order, the default among them.
+    ///
+    /// # Errors
+    /// When a line is malformed, or two lines name different profiles for one directory.
+    pub fn above(&self, here: &Path) -> Result<Vec<Bound>, Error> {
+        let here = here.as_os_str().as_bytes();
+        let mut found: Vec<Bound> = Vec::new();
+        for line in self.lines() {
+            let line = line?;
+            let target = line.path();
+            if target != EVERYWHERE && !contains(&target, here) {
+                continue;
+            }
+            let bound = self.bound(&line, &target)?;
+            if let Some(other) = found.iter().find(|other| other.directory == bound.directory) {
+                if other.profile != bound.profile {
+                    return Err(Error::BindingTwice {
+                        file: self.file.clone(),
+                        lines: (other.line, bound.line),
+                        directory: String::from_utf8_lossy(&target).into_owned(),
+                    });
+                }
+                continue;
+            }
+            found.push(bound);
+        }
+        Ok(found)
+    }
+
+    /// Every binding, in the file's order.
+    ///
+    /// # Errors
+    /// When a line is malformed.
+    pub fn all(&self) -> Result<Vec<Bound>, Error> {
+        self.lines().map(|line| line.and_then(|line| self.bound(&line, &line.path()))).collect()
+    }
+
+    /// Ties `directory` (none: everywhere, as the default) to `profile` in place of what it was tied to, or unties it.
+    /// Gives whether anything changed. The lock of the configuration must be held.
+    ///
+    /// # Errors
+    /// When the file is malformed or cannot be written.
+    pub fn bind(&mut self, directory: Option<&Path>, profile: Option<&ProfileName>) -> Result<bool, Error> {
+        let target = directory.map_or(EVERYWHERE, |directory| directory.as_os_str().as_bytes());
+        let new = profile.map(|profile| [profile.as_str().as_bytes(), b" ", &escaped(target), b"\n"].concat());
+        self.rewrite(new.as_deref().unwrap_or_default(), |line| line.path() == target)
+    }
+
+    /// Unties every directory of `profile`. The lock of the configuration must be held.
+    ///
+    /// # Errors
+    /// As [`Bindings::bind`].
+    pub fn forget(&mut self, profile: &ProfileName) -> Result<bool, Error> {
+        self.rewrite(b"", |line| line.profile == profile.as_str().as_bytes())
+    }
+
+    /// Leaves out the lines that `goes` picks, puts `new` where the first of them stood or at the end, and writes the file.
+    fn rewrite(&mut self, new: &[u8], goes: impl Fn(&Line) -> bool) -> Result<bool, Error> {
+        let mut text = Vec::with_capacity(self.text.len() + new.len() + 1);
+        let mut new = Some(new);
+        for (index, raw) in self.text.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            match self.parse(index + 1, raw.strip_suffix(b"\n").unwrap_or(raw))? {
+                Some(line) if goes(&line) => text.extend_from_slice(new.take().unwrap_or_default()),
+                _ => {
+                    text.extend_from_slice(raw);
+                    if !raw.ends_with(b"\n") {
+                        text.push(b'\n');
+                    }
+                }
+            }
+        }
+        text.extend_from_slice(new.unwrap_or_default());
+        if *self.text == text {
+            return Ok(false);
+        }
+        files::replace(&self.file, &text)?;
+        self.text = Zeroizing::new(text);
+        Ok(true)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Result<Line<'_>, Error>> {
+        let mut rest: &[u8] = &self.text;
+        let mut number = 0;
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let all = rest;
+                number += 1;
+                // The reader's search is the C library's memchr: a thousand lines must not be felt at a launch.
+                let length = rest.skip_until(b'\n').unwrap_or(all.len());
+                let raw = all.get(..length).unwrap_or(all);
+                match self.parse(number, raw.strip_suffix(b"\n").unwrap_or(raw)) {
+                    Ok(None) => {}
+                    Ok(Some(line)) => return Some(Ok(line)),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            None
+        })
+    }
+
+    fn parse<'a>(&self, number: usize, raw: &'a [u8]) -> Result<Option<Line<'a>>, Error> {
+        match raw.first() {
+            None | Some(b'#') => return Ok(None),
+            Some(_) => {}
+        }
+        let malformed = |why| Err(Error::BindingLine { file: self.file.clone(), line: number, why });
+        let Some(space) = raw.iter().position(|&byte| byte == b' ') else {
+            return malformed("it has no space between profile and path");
+        };
+        let (profile, target) = raw.split_at(space);
+        let target = target.get(1..).unwrap_or_default();
+        if target.first() != Some(&b'/') && target != EVERYWHERE {
+            return malformed("its path is not absolute");
+        }
+        Ok(Some(Line { number, profile, target }))
+    }
+
+    fn bound(&self, line: &Line, target: &[u8]) -> Result<Bound, Error> {
+        let profile = std::str::from_utf8(line.profile).ok().and_then(|name| name.parse().ok());
+        let why = "its first word is not a profile's name";
+        let profile = profile.ok_or_else(|| Error::BindingLine { file: self.file.clone(), line: line.number, why })?;
+        let directory = (target != EVERYWHERE).then(|| PathBuf::from(OsStr::from_bytes(target)));
+        Ok(Bound { directory, profile, line: line.number })
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The path it names, without escapes.
+    fn path(&self) -> Cow<'a, [u8]> {
+        if !self.target.contains(&b'\\') {
+            return Cow::Borrowed(self.target);
+        }
+        let mut path = Vec::with_capacity(self.target.len());
+        let mut bytes = self.target.iter().copied();
+        while let Some(byte) = bytes.next() {
+            path.push(match (byte, byte == b'\\') {
+                (_, true) => match bytes.next() {
+                    Some(b'n') => b'\n',
+                    Some(other) => other,
+                    None => b'\\',
+                },
+                (byte, false) => byte,
+            });
+        }
+        Cow::Owned(path)
+    }
+}
+
+fn escaped(path: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(path.len());
+    for &byte in path {
+        match byte {
+            b'\\' => escaped.extend_from_slice(b"\\\\"),
+            b'\n' => escaped.extend_from_slice(b"\\n"),
+            _ => escaped.push(byte),
+        }
+    }
+    escaped
+}
+
+/// Whether `directory` is `here` or lies above it, component by component.
+fn contains(directory: &[u8], here: &[u8]) -> bool {
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    here.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn bindings(text: &[u8]) -> Bindings {
+        Bindings { file: PathBuf::from("/x/bindings"), text: Zeroizing::new(text.to_vec()) }
+    }
+
+    fn names(text: &str, here: &str) -> Vec<String> {
+        let found = bindings(text.as_bytes()).above(Path::new(here)).unwrap();
+        found.iter().map(|bound| bound.profile.to_string()).collect()
+    }
+
+    #[test]
+    fn paths_are_compared_by_component_and_never_as_string_prefixes() {
+        let text = "a /home/ana/app\nb /home/ana\nc /home/ana/application\nd *\n";
+        assert_eq!(names(text, "/home/ana/app/src"), ["a", "b", "d"]);
+        assert_eq!(names(text, "/home/ana/application"), ["b", "c", "d"]);
+        assert_eq!(names(text, "/home/an"), ["d"]);
+        assert_eq!(names("r /\n", "/anything"), ["r"]);
+        assert_eq!(names("r /a/\n", "/a"), ["r"]);
+    }
+
+    #[test]
+    fn a_path_of_any_bytes_comes_back_as_it_went_in() {
+        for path in [&b"/a b"[..], b"/a\nb", b"/a\\nb", b"/a\\", b"/\xff", b"/# x", b"/a "] {
+            let line = [b"p ", escaped(path).as_slice()].concat();
+            let found = bindings(&line).above(Path::new(OsStr::from_bytes(path))).unwrap();
+            assert_eq!(found.first().unwrap().directory.as_deref().unwrap().as_os_str().as_bytes(), path);
+        }
+    }
+
+    #[test]
+    fn a_malformed_line_is_an_error_with_its_number_and_never_passed_over() {
+        for (text, number) in [("a /x\nb\n", 2), ("# c\n\na x\n", 3), ("A! /x\n", 1), ("a  /x\n", 1)] {
+            match bindings(text.as_bytes()).above(Path::new("/x")) {
+                Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),
+                other => panic!("{text:?}: {:?}", other.map(|found| found.len())),
+            }
+        }
+    }
+
+    #[test]
+    fn one_directory_bound_to_two_profiles_is_an_error() {
+        let twice = bindings(b"a /x\nb /x\n");
+        assert!(matches!(twice.above(Path::new("/x/y")), Err(Error::BindingTwice { lines: (1, 2), .. })));
+        assert_eq!(names("a /x\na /x\n", "/x"), ["a"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! A name -> the file to run, by execvp's rules (execvp(3), and POSIX.1-2024 on PATH).
+
+use std::ffi::{CStr, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+use crate::error::Error;
+use crate::host::Host;
+
+mod interpreter;
+
+/// Where execvp looks when PATH is not set: glibc's confstr(_CS_PATH).
+const WITHOUT_PATH: &[u8] = b"/bin:/usr/bin";
+
+/// Directories where programs lie that PATH often forgets, for the hint.
+const ELSEWHERE: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/snap/bin";
+
+/// The file COMMAND's first word led to, and which file that was.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Program {
+    /// Finds what `name` leads to without running it.
+    ///
+    /// A name with a slash is that file. Else the directories of the inherited PATH are tried in order, an empty one
+    /// being the current directory; a file that may not be run, or whose interpreter is missing, is passed over.
+    ///
+    /// # Errors
+    /// [`Error::ProgramCannotRun`] when every file of that name was refused, [`Error::ProgramNotFound`] when there is none.
+    pub fn find(name: &CStr, host: &Host) -> Result<Self, Error> {
+        let bytes = name.to_bytes();
+        if bytes.contains(&b'/') {
+            let path = PathBuf::from(OsStr::from_bytes(bytes));
+            return Self::at(&path).map_err(|source| failed(name, Some((path, source)), host));
+        }
+        let path = host.environment.iter().find_map(|entry| crate::host::value_of(entry, "PATH")).unwrap_or(WITHOUT_PATH);
+        let mut refused = None;
+        for directory in path.split(|&byte| byte == b':').filter(|_| !bytes.is_empty()) {
+            // "./" keeps a name such as -x from being taken for an option by an interpreter.
+            let directory = if directory.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(directory)) };
+            let candidate = directory.join(OsStr::from_bytes(bytes));
+            match Self::at(&candidate) {
+                Ok(program) => return Ok(program),
+                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                    refused.get_or_insert((candidate, error));
+                }
+                Err(_) => {}
+            }
+        }
+        Err(failed(name, refused, host))
+    }
+
+    /// The file at `path`, with the error that `execve` would give.
+    fn at(path: &Path) -> io::Result<Self> {
+        let facts = std::fs::metadata(path)?;
+        if facts.is_dir() {
+            // execve(2) says EACCES for both; a directory has its own sentence.
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
+        }
+        if !facts.is_file() {
+            return Err(io::Error::from_raw_os_error(libc::EACCES));
+        }
+        access(path, AccessFlags::X_OK)?;
+        interpreter::check(path)?;
+        Ok(Self { path: path.to_owned(), device: facts.dev(), inode: facts.ino() })
+    }
+
+    /// The file, as it was found: relative when PATH or the name was.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file found still stands there, after a prompt for instance.
+    #[must_use]
+    pub fn is_still_there(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|facts| (facts.dev(), facts.ino()) == (self.device, self.inode))
+    }
+
+    /// What went wrong when `execve` of the found file failed.
+    #[must_use]
+    pub fn refused(self, source: io::Error) -> Error {
+        Error::ProgramCannotRun { program: self.path, source, elsewhere: None }
+    }
+}
+
+fn failed(name: &CStr, refused: Option<(PathBuf, io::Error)>, host: &Host) -> Error {
+    let refused = refused.filter(|(_, source)| {
+        !matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG))
+    });
+    match refused {
+        Some((program, source)) => {
+            let source = if program.is_dir() { io::Error::from_raw_os_error(libc::EISDIR) } else { source };
+            Error::ProgramCannotRun { elsewhere: elsewhere(name, host), program, source }
+        }
+        None => Error::ProgramNotFound { name: name.to_string_lossy().into_owned(), elsewhere: elsewhere(name, host) },
+    }
+}
+
+/// A program of that name off the PATH, for the hint. Asked only when the launch has failed.
+fn elsewhere(name: &CStr, host: &Host) -> Option<PathBuf> {
+    let name = OsStr::from_bytes(name.to_bytes());
+    if name.is_empty() || name.as_bytes().contains(&b'/') {
+        return None;
+    }
+    let mut directories: Vec<PathBuf> = std::env::split_paths(ELSEWHERE).collect();
+    directories.extend(host.home().map(|home| home.join(".local/bin")));
+    directories.extend(host.home().map(|home| home.join(".cargo/bin")));
+    let directories = std::env::join_paths(directories).ok()?;
+    which::which_in(name, Some(directories), "/").ok()
+}

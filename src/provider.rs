@@ -1,0 +1,173 @@
+//! Who issues keys: one row each. Another provider costs a row.
+
+/// A provider and what withkey knows about its keys.
+#[derive(Debug)]
+pub struct Provider {
+    /// The name that people know.
+    pub name: &'static str,
+    /// Variables under which its clients read a key; a client that reads two prefers the last.
+    pub variables: &'static [&'static str],
+    /// Variables of keys that administrate an account. Never a run key.
+    pub admin_variables: &'static [&'static str],
+    /// How its keys begin, the most specific first; empty when they have no prefix.
+    pub prefixes: &'static [&'static str],
+    /// Variables that redirect its clients, and with them the key.
+    pub endpoints: &'static [&'static str],
+    /// The host its clients ask when nothing redirects them.
+    pub host: &'static str,
+    /// Where a person makes and deletes keys.
+    pub keys_page: &'static str,
+    /// Where a person limits what the keys may spend, and sees what was billed.
+    pub money_pages: &'static [(&'static str, &'static str)],
+}
+
+/// What stands under [`Provider::prefixes`] of OpenAI for a key that administrates.
+pub const ADMIN_PREFIX: &str = "sk-admin-";
+
+/// The providers, OpenAI first.
+pub static PROVIDERS: &[Provider] = &[
+    Provider {
+        name: "OpenAI",
+        variables: &["OPENAI_API_KEY"],
+        admin_variables: &["OPENAI_ADMIN_KEY"],
+        prefixes: &["sk-proj-", "sk-svcacct-", ADMIN_PREFIX, "sk-"],
+        endpoints: &["OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"],
+        host: "api.openai.com",
+        keys_page: "https://platform.openai.com/api-keys",
+        money_pages: &[
+            ("usage", "https://platform.openai.com/usage"),
+            ("limits", "https://platform.openai.com/settings/organization/limits"),
+            ("billing", "https://platform.openai.com/settings/organization/billing"),
+        ],
+    },
+    Provider {
+        name: "Anthropic",
+        variables: &["ANTHROPIC_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["sk-ant-"],
+        endpoints: &["ANTHROPIC_BASE_URL"],
+        host: "api.anthropic.com",
+        keys_page: "https://platform.claude.com/settings/keys",
+        money_pages: &[],
+    },
+    Provider {
+        name: "Gemini",
+        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["AIza", "AQ."],
+        endpoints: &[],
+        host: "generativelanguage.googleapis.com",
+        keys_page: "https://aistudio.google.com/apikey",
+        money_pages: &[],
+    },
+    Provider {
+        name: "Groq",
+        variables: &["GROQ_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["gsk_"],
+        endpoints: &[],
+        host: "api.groq.com",
+        keys_page: "https://console.groq.com/keys",
+        money_pages: &[],
+    },
+    Provider {
+        name: "OpenRouter",
+        variables: &["OPENROUTER_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["sk-or-v1-"],
+        endpoints: &[],
+        host: "openrouter.ai",
+        keys_page: "https://openrouter.ai/settings/keys",
+        money_pages: &[],
+    },
+    Provider {
+        name: "Mistral",
+        variables: &["MISTRAL_API_KEY"],
+        admin_variables: &[],
+        prefixes: &[],
+        endpoints: &[],
+        host: "api.mistral.ai",
+        keys_page: "https://console.mistral.ai/api-keys",
+        money_pages: &[],
+    },
+    Provider {
+        name: "xAI",
+        variables: &["XAI_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["xai-"],
+        endpoints: &[],
+        host: "api.x.ai",
+        keys_page: "https://console.x.ai",
+        money_pages: &[],
+    },
+    Provider {
+        name: "DeepSeek",
+        variables: &["DEEPSEEK_API_KEY"],
+        admin_variables: &[],
+        prefixes: &["sk-"],
+        endpoints: &[],
+        host: "api.deepseek.com",
+        keys_page: "https://platform.deepseek.com/api_keys",
+        money_pages: &[],
+    },
+    Provider {
+        name: "Hugging Face",
+        variables: &["HF_TOKEN"],
+        admin_variables: &[],
+        prefixes: &["hf_"],
+        endpoints: &[],
+        host: "huggingface.co",
+        keys_page: "https://huggingface.co/settings/tokens",
+        money_pages: &[],
+    },
+];
+
+/// The provider whose key `variable` is, run key or admin key.
+#[must_use]
+pub fn of_variable(variable: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().find(|row| row.variables.contains(&variable) || row.admin_variables.contains(&variable))
+}
+
+/// Whether `variable` is one under which an admin key is kept.
+#[must_use]
+pub fn is_admin_variable(variable: &str) -> bool {
+    PROVIDERS.iter().any(|row| row.admin_variables.contains(&variable))
+}
+
+/// Every key variable of the table, admin keys too.
+pub fn key_variables() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.iter().flat_map(|row| row.variables.iter().chain(row.admin_variables)).copied()
+}
+
+/// The known prefix that `key` begins with, the longest over all providers, and the rows it stands in.
+#[must_use]
+pub fn prefix_of(key: &[u8]) -> Option<(&'static str, Vec<&'static Provider>)> {
+    let fits = |prefix: &&&str| key.starts_with(prefix.as_bytes());
+    let longest = PROVIDERS.iter().flat_map(|row| row.prefixes).filter(fits).max_by_key(|prefix| prefix.len())?;
+    Some((longest, PROVIDERS.iter().filter(|row| row.prefixes.contains(longest)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_names_the_provider() {
+        let names = |key: &str| prefix_of(key.as_bytes()).map(|(_, rows)| rows.iter().map(|row| row.name).collect());
+        assert_eq!(names("sk-ant-api03-x"), Some(vec!["Anthropic"]));
+        assert_eq!(names("sk-proj-x"), Some(vec!["OpenAI"]));
+        assert_eq!(names("sk-or-v1-x"), Some(vec!["OpenRouter"]));
+        assert_eq!(names("sk-x"), Some(vec!["OpenAI", "DeepSeek"]));
+        assert_eq!(names("zz"), None);
+    }
+
+    #[test]
+    fn a_variable_stands_in_one_row_only() {
+        let mut all: Vec<_> = key_variables().collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}

@@ -1,0 +1,74 @@
+//! Where keys are kept, behind one trait.
+
+use crate::error::Error;
+use crate::host::Host;
+use crate::key::Key;
+use crate::profile::description::StoreKind;
+use crate::profile::{Description, ProfileName, Variable};
+use crate::ui::Ui;
+
+pub mod change;
+pub mod dotenv;
+mod dotfile;
+mod envelope;
+pub mod identity;
+pub mod intake;
+
+/// A change to one variable of a profile.
+#[derive(Debug)]
+pub enum Change<'a> {
+    /// This key from now on.
+    Put(&'a Variable, &'a Key),
+    /// No key any more.
+    Remove(&'a Variable),
+}
+
+/// A place that keeps keys.
+///
+/// A change has three steps, so that a crash leaves the old state or the new one: [`Store::stage`] puts the new state
+/// beside the old one and reads it back, writing the description commits it, [`Store::settle`] clears the old one away.
+/// Whoever changes something holds the lock of the configuration.
+pub trait Store {
+    /// Reads the keys of `variables`, in that order. May prompt for what opens the store.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or a key is not there; no key is given then.
+    ///
+    /// # Secrets
+    /// The keys are the caller's, in protected pages. Nothing else of the store's content stays in memory.
+    fn read(&self, name: &ProfileName, description: &Description, variables: &[&Variable]) -> Result<Vec<Key>, Error>;
+
+    /// Makes what a first write needs, asking if it must, before a key is taken in.
+    ///
+    /// # Errors
+    /// When the store could not be written to.
+    fn prepare(&self) -> Result<(), Error>;
+
+    /// Puts the changed state beside the old one, reads it back, and gives the words by which the description names it.
+    ///
+    /// # Errors
+    /// When it cannot be written or does not come back; readers see the old state.
+    fn stage(&self, name: &ProfileName, old: Option<&Description>, changes: &[Change]) -> Result<String, Error>;
+
+    /// Clears away what the committed `description` no longer names.
+    ///
+    /// # Errors
+    /// When the system refuses; readers see the new state all the same.
+    fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error>;
+
+    /// Deletes everything of a profile whose description is gone.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn erase(&self, name: &ProfileName) -> Result<(), Error>;
+}
+
+/// The store of that kind. Opens nothing yet.
+///
+/// # Errors
+/// When withkey's folders are not known.
+pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store + 'a>, Error> {
+    match kind {
+        StoreKind::Dotfile => Ok(Box::new(dotfile::Dotfile::new(host, ui)?)),
+    }
+}

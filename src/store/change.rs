@@ -1,0 +1,113 @@
+//! Changing a profile: its store and its description together, all or nothing.
+
+use crate::error::Error;
+use crate::files;
+use crate::host::Host;
+use crate::key::Key;
+use crate::profile::binding::Bindings;
+use crate::profile::description::{self, Described, StoreKind};
+use crate::profile::{Description, ProfileName, Variable, date};
+use crate::store::{self, Change};
+use crate::ui::Ui;
+
+/// A key on its way into a store.
+#[derive(Debug)]
+pub struct Taken {
+    /// The variable it is stored under.
+    pub variable: Variable,
+    /// The key.
+    pub key: Key,
+    /// When the provider made it, if its owner says so.
+    pub created: Option<toml_edit::Datetime>,
+    /// When it stops working, if its owner says so.
+    pub expires: Option<toml_edit::Datetime>,
+}
+
+/// Where the keys of `name` are or would be kept, if `variables` can be added to it.
+///
+/// # Errors
+/// When the name is reserved, another store is asked for than the profile has, or a key is there and not to be replaced.
+pub fn room_for(
+    name: &ProfileName,
+    variables: &[Variable],
+    asked: Option<StoreKind>,
+    replace: bool,
+    host: &Host,
+) -> Result<StoreKind, Error> {
+    if name.is_inherit() {
+        return Err(Error::ReservedProfile { name: name.to_string() });
+    }
+    let Some(description) = Description::read(&host.folders()?, name)? else {
+        return Ok(asked.unwrap_or(StoreKind::Dotfile));
+    };
+    if asked.is_some_and(|asked| asked != description.store) {
+        return Err(Error::OtherStore { profile: name.to_string(), store: description.store.as_str() });
+    }
+    match variables.iter().find(|variable| description.variable(variable).is_some()) {
+        Some(variable) if !replace => {
+            Err(Error::KeyExists { profile: name.to_string(), variable: variable.to_string() })
+        }
+        _ => Ok(description.store),
+    }
+}
+
+/// Stores keys in a profile, making it if need be. When this returns, they were read back from the store.
+///
+/// # Errors
+/// As [`room_for`], and when the store or the description cannot be written; the profile is then as it was.
+pub fn add(name: &ProfileName, taken: &[Taken], asked: Option<StoreKind>, replace: bool, host: &Host, ui: Ui) -> Result<StoreKind, Error> {
+    let variables: Vec<_> = taken.iter().map(|taken| taken.variable.clone()).collect();
+    let store = store::of(room_for(name, &variables, asked, replace, host)?, host, ui)?;
+    store.prepare()?;
+    let folders = host.folders()?;
+    let _lock = files::lock(&folders.config)?;
+    // Under the lock once more: another process may have been faster.
+    let kind = room_for(name, &variables, asked, replace, host)?;
+    let old = Description::read(&folders, name)?;
+    let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
+    let data = store.stage(name, old.as_ref(), &changes)?;
+    let mut description = old.unwrap_or_else(|| Description::new(kind));
+    description.belong_to(data);
+    for Taken { variable, key, created, expires } in taken {
+        description.describe(Described {
+            variable: variable.clone(),
+            masked: key.masked(),
+            added: date::now(),
+            created: *created,
+            expires: *expires,
+        });
+    }
+    description.write(&folders, name)?;
+    store.settle(name, &description)?;
+    Ok(kind)
+}
+
+/// Removes one variable of a profile, or the whole profile and its bindings; the last variable takes the profile along.
+/// Gives whether the whole profile went.
+///
+/// # Errors
+/// When there is nothing of that name, or something cannot be written; what was not removed works on.
+pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: Ui) -> Result<bool, Error> {
+    let folders = host.folders()?;
+    let _lock = files::lock(&folders.config)?;
+    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: "this command".to_owned() };
+    let mut description = Description::read(&folders, name)?.ok_or_else(unknown)?;
+    let store = store::of(description.store, host, ui)?;
+    if let Some(variable) = variable {
+        let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
+        description.variable(variable).ok_or_else(missing)?;
+        if description.variables.len() > 1 {
+            let data = store.stage(name, Some(&description), &[Change::Remove(variable)])?;
+            description.belong_to(data);
+            description.forget(variable);
+            description.write(&folders, name)?;
+            store.settle(name, &description)?;
+            return Ok(false);
+        }
+    }
+    // Bindings first: a crash leaves a profile that nothing chooses, never a choice that leads nowhere.
+    Bindings::read(&folders)?.forget(name)?;
+    files::remove(&description::path(&folders, name))?;
+    store.erase(name)?;
+    Ok(true)
+}

@@ -1,0 +1,290 @@
+//! dotenv text: read by dotenvy behind a guard, written so that dotenvy gives back every byte.
+//!
+//! dotenvy expands `$`, drops what follows `#`, and understands backslashes; a key that goes through it would arrive
+//! changed. The guard refuses, by line number and name, whatever dotenvy would not leave alone. What withkey writes stands
+//! in single quotes, with `'` as `'\''` and a backslash as `'\\'`.
+
+use std::ops::Range;
+
+use crate::error::Error;
+use crate::key::Key;
+use crate::memory::Protected;
+use crate::profile::Variable;
+use crate::store::Change;
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// Where an assignment stands in the text.
+#[derive(Debug, PartialEq, Eq)]
+struct Assignment {
+    name: String,
+    line: usize,
+    /// From the start of its first line to behind the end of its last.
+    range: Range<usize>,
+}
+
+/// Every variable of the text with its value, in order. `file` is for errors.
+///
+/// # Errors
+/// [`Error::Dotenv`] for a line that would not arrive byte for byte, or a name that stands twice.
+///
+/// # Secrets
+/// `text` stays the caller's; dotenvy's own copies lie on the heap and are overwritten when freed.
+pub fn read(text: &[u8], file: &str) -> Result<Vec<(Variable, Key)>, Error> {
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    let assignments = guard(text, file)?;
+    let refuse = |line, name: &str, why| Error::Dotenv { file: file.to_owned(), line, name: name.to_owned(), why };
+    // dotenvy wants an end to the last line too.
+    let ended = std::io::Read::chain(text, &b"\n"[..]);
+    let mut values = dotenvy::Iter::new(ended);
+    let mut read: Vec<(Variable, Key)> = Vec::with_capacity(assignments.len());
+    for Assignment { name, line, .. } in &assignments {
+        // dotenvy's error shows the line, key and all: only its number is passed on.
+        let (found, value) = match values.next() {
+            Some(Ok(pair)) => pair,
+            _ => return Err(refuse(*line, name, "it cannot be read")),
+        };
+        if found != *name {
+            return Err(refuse(*line, name, "it cannot be read"));
+        }
+        if read.iter().any(|(other, _)| other.as_str() == name) {
+            return Err(refuse(*line, name, "the name stands there twice"));
+        }
+        let key = Key::new(value.as_bytes()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+        read.push((name.parse()?, key));
+    }
+    match values.next() {
+        None => Ok(read),
+        Some(_) => Err(refuse(0, "the whole file", "it cannot be read")),
+    }
+}
+
+/// The text with `changes` made: comments, order and the other lines stay as they are.
+///
+/// # Errors
+/// As [`read`]; also when there is no memory.
+///
+/// # Secrets
+/// The new text is the caller's, in protected pages.
+pub fn change(text: &[u8], changes: &[Change], file: &str) -> Result<Protected, Error> {
+    let assignments = guard(text, file)?;
+    let lines: Vec<Option<Protected>> = changes.iter().map(line_of).collect::<Result<_, _>>()?;
+    let mut pieces: Vec<&[u8]> = Vec::new();
+    let mut placed = vec![false; changes.len()];
+    let mut end = 0;
+    for assignment in &assignments {
+        let Some(index) = changes.iter().position(|change| change.variable().as_str() == assignment.name) else { continue };
+        pieces.extend(text.get(end..assignment.range.start));
+        pieces.extend(lines.get(index).into_iter().flatten().map(Protected::bytes));
+        placed.iter_mut().skip(index).take(1).for_each(|placed| *placed = true);
+        end = assignment.range.end;
+    }
+    let rest = text.get(end..).unwrap_or_default();
+    pieces.push(rest);
+    if !rest.is_empty() && !rest.ends_with(b"\n") {
+        pieces.push(b"\n");
+    }
+    for (line, placed) in lines.iter().zip(placed) {
+        pieces.extend(line.iter().filter(|_| !placed).map(Protected::bytes));
+    }
+    Protected::from_pieces(&pieces).map_err(|source| Error::System { doing: "keep a key in memory", source })
+}
+
+impl Change<'_> {
+    fn variable(&self) -> &Variable {
+        match self {
+            Self::Put(variable, _) | Self::Remove(variable) => variable,
+        }
+    }
+}
+
+/// The line that dotenvy reads back as this key; none for a removal.
+fn line_of(change: &Change) -> Result<Option<Protected>, Error> {
+    let Change::Put(variable, key) = change else { return Ok(None) };
+    let mut pieces: Vec<&[u8]> = vec![variable.as_str().as_bytes(), b"='"];
+    let mut rest = key.expose();
+    while let Some(at) = rest.iter().position(|byte| b"'\\".contains(byte)) {
+        let (plain, special) = rest.split_at(at);
+        pieces.push(plain);
+        pieces.push(if special.starts_with(b"'") { br"'\''" } else { br"'\\'" });
+        rest = special.get(1..).unwrap_or_default();
+    }
+    pieces.push(rest);
+    pieces.push(b"'\n");
+    let line = Protected::from_pieces(&pieces).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+    Ok(Some(line))
+}
+
+/// Finds every assignment and refuses the text that dotenvy would change.
+fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut line = 1;
+    while start < text.len() {
+        let rest = text.get(start..).unwrap_or_default();
+        let refuse = |name: &str, why| Error::Dotenv { file: file.to_owned(), line, name: name.to_owned(), why };
+        let mut cursor = Cursor { rest };
+        cursor.blanks();
+        if cursor.at_end_or(b'#') {
+            let length = cursor.to_line_end(rest);
+            if rest.get(..length).is_some_and(|comment| std::str::from_utf8(comment).is_err()) {
+                return Err(refuse("a comment", "it is not UTF-8 text"));
+            }
+            start += length;
+            line += 1;
+            continue;
+        }
+        let name = cursor.name().map_err(|why| refuse("no name", why))?;
+        cursor.value().map_err(|why| refuse(&name, why))?;
+        let length = cursor.to_line_end(rest);
+        let range = start..start + length;
+        let lines = text.get(range.clone()).unwrap_or_default();
+        if std::str::from_utf8(lines).is_err() {
+            return Err(refuse(&name, "it is not UTF-8 text"));
+        }
+        let count = lines.iter().filter(|&&byte| byte == b'\n').count();
+        found.push(Assignment { name, line, range });
+        start += length;
+        line += count.max(1);
+    }
+    Ok(found)
+}
+
+/// What is left of the text from here on.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl Cursor<'_> {
+    fn next(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+
+    fn blanks(&mut self) {
+        let count = self.rest.iter().take_while(|byte| b" \t".contains(byte)).count();
+        self.skip(count);
+    }
+
+    fn at_line_end(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with(b"\n") || self.rest.starts_with(b"\r\n") || self.rest == b"\r"
+    }
+
+    fn at_end_or(&self, byte: u8) -> bool {
+        self.at_line_end() || self.next() == Some(byte)
+    }
+
+    /// Goes behind the line's end; gives how far that is from the start of `whole`.
+    fn to_line_end(&mut self, whole: &[u8]) -> usize {
+        let count = self.rest.iter().position(|&byte| byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+        self.skip(count);
+        whole.len() - self.rest.len()
+    }
+
+    /// `NAME =`, perhaps with `export` before it.
+    fn name(&mut self) -> Result<String, &'static str> {
+        let mut name = self.word();
+        self.blanks();
+        if name == "export" && self.next() != Some(b'=') {
+            name = self.word();
+            self.blanks();
+        }
+        if !Variable::has_form(&name) {
+            return Err("it does not begin with a variable's name");
+        }
+        if self.next() != Some(b'=') {
+            return Err("there is no = behind the name");
+        }
+        self.skip(1);
+        self.blanks();
+        Ok(name)
+    }
+
+    fn word(&mut self) -> String {
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+        let word = String::from_utf8_lossy(self.rest.get(..count).unwrap_or_default()).into_owned();
+        self.skip(count);
+        word
+    }
+
+    /// A value that dotenvy leaves alone, and what may follow it on the line.
+    fn value(&mut self) -> Result<(), &'static str> {
+        match self.next() {
+            Some(b'#') => return Err("the value begins with #, which would be read as a comment"),
+            Some(b'\'') => self.single_quoted()?,
+            Some(b'"') => self.double_quoted()?,
+            _ => self.unquoted()?,
+        }
+        if self.at_line_end() {
+            return Ok(());
+        }
+        let before = self.rest.len();
+        self.blanks();
+        let comment = self.next() == Some(b'#') && self.rest.len() < before;
+        if self.at_line_end() || comment { Ok(()) } else { Err("there is more behind the value") }
+    }
+
+    /// `'…'`, and as withkey writes it `'…'\''…'` and `'…'\\'…'`. May span lines.
+    fn single_quoted(&mut self) -> Result<(), &'static str> {
+        loop {
+            if self.rest.starts_with(br"\'") || self.rest.starts_with(br"\\") {
+                self.skip(2);
+            } else if self.next() == Some(b'\'') {
+                self.skip(1);
+                loop {
+                    match (self.next(), self.rest.get(1)) {
+                        (None, _) => return Err("a single quote is opened and not closed"),
+                        (Some(0), _) => return Err("it holds a NUL byte"),
+                        (Some(b'\''), _) => break,
+                        // dotenvy takes this quote for an escaped one and reads on into the next lines.
+                        (Some(b'\\'), Some(b'\'')) => return Err("a backslash stands before the closing quote"),
+                        (Some(b'\\'), Some(_)) => self.skip(2),
+                        _ => self.skip(1),
+                    }
+                }
+                self.skip(1);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn double_quoted(&mut self) -> Result<(), &'static str> {
+        self.skip(1);
+        loop {
+            match self.next() {
+                None | Some(b'\n') => return Err("a double quote is opened and not closed on its line"),
+                Some(b'"') => break,
+                Some(b'$') => return Err("it holds $ outside single quotes, which would be replaced"),
+                Some(b'\\') => return Err("it holds a backslash outside single quotes, which would be replaced"),
+                Some(0) => return Err("it holds a NUL byte"),
+                Some(_) => self.skip(1),
+            }
+        }
+        self.skip(1);
+        Ok(())
+    }
+
+    fn unquoted(&mut self) -> Result<(), &'static str> {
+        while !self.at_line_end() {
+            match self.next() {
+                None | Some(b' ' | b'\t') => break,
+                Some(b'$') => return Err("it holds $ outside single quotes, which would be replaced"),
+                Some(b'\\') => return Err("it holds a backslash outside single quotes, which would be replaced"),
+                Some(b'#') => return Err("it holds # outside quotes, which may be read as a comment"),
+                Some(b'\'' | b'"') => return Err("a quote stands inside the value"),
+                Some(byte) if byte.is_ascii_control() => return Err("it holds a control character"),
+                // White space beyond ASCII is cut off the end by dotenvy.
+                Some(byte) if !byte.is_ascii() => return Err("it holds a character outside ASCII without quotes"),
+                Some(_) => self.skip(1),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

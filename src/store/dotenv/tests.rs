@@ -1,0 +1,115 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn values(text: &str) -> Result<Vec<(String, String)>, String> {
+    match read(text.as_bytes(), "x") {
+        Ok(read) => Ok(read
+            .iter()
+            .map(|(name, key)| (name.to_string(), String::from_utf8(key.expose().to_vec()).unwrap()))
+            .collect()),
+        Err(Error::Dotenv { line, name, .. }) => Err(format!("{line} {name}")),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn one(text: &str) -> Result<String, String> {
+    values(text).map(|mut values| values.pop().unwrap().1)
+}
+
+#[test]
+fn what_people_write_arrives_byte_for_byte() {
+    for (text, value) in [
+        ("K=sk-test-1", "sk-test-1"),
+        ("K=sk-test-1\r\n", "sk-test-1"),
+        ("\u{feff}K=sk-test-1\n", "sk-test-1"),
+        ("  export K = sk-test-1  # mine, and it's fine\n", "sk-test-1"),
+        ("K='sk-$HOME-x'\n", "sk-$HOME-x"),
+        ("K='a # b' # c\n", "a # b"),
+        ("K=\"a b # c\"\n", "a b # c"),
+        ("K='two\nlines'\n", "two\nlines"),
+        ("K='a\\b'\n", "a\\b"),
+        ("export='x'\n", "x"),
+        ("K=\n", ""),
+    ] {
+        assert_eq!(one(text).as_deref(), Ok(value), "{text:?}");
+    }
+}
+
+#[test]
+fn what_would_be_changed_is_refused_by_line_and_name() {
+    for text in [
+        "K=sk-$HOME-x", "K=${X}", "K=ab$cd", "K=\"a$b\"", "K=#abc", "K=ab#c", "K=a\\nb", "K=\"a\\nb\"", "K=it's",
+        "K='open", "K=\"open\n\"", "K=a b", "K='a'b", "K='a' b", "K='a\\'", "K=a\u{a0}", "K='a\0b'", "K=a\u{1}",
+    ] {
+        assert_eq!(one(&format!("# c\n\nA=1\n{text}\n")), Err("4 K".to_owned()), "{text:?}");
+    }
+    assert_eq!(one("A=1\nno equals\n"), Err("2 no name".to_owned()));
+    assert_eq!(one("A='1\n2'\nA=2\n"), Err("3 A".to_owned()));
+    assert!(read(b"K='\xff'\n", "x").is_err());
+}
+
+#[test]
+fn a_change_leaves_comments_order_and_other_lines_alone() {
+    let (a, c) = (Key::new(b"new $'\\").unwrap(), Key::new(b"3").unwrap());
+    let [first, second, third] = ["A", "B", "C"].map(|name| name.parse::<Variable>().unwrap());
+    let text = b"# head\nA=1 # old\n\nB='x\ny'\n# tail";
+    let changes = [Change::Put(&third, &c), Change::Put(&first, &a), Change::Remove(&second)];
+    let changed = change(text, &changes, "x").unwrap();
+    assert_eq!(
+        String::from_utf8(changed.bytes().to_vec()).unwrap(),
+        "# head\nA='new $'\\''''\\\\''\n\n# tail\nC='3'\n"
+    );
+    assert_eq!(values(std::str::from_utf8(changed.bytes()).unwrap()).unwrap(), [
+        ("A".to_owned(), "new $'\\".to_owned()),
+        ("C".to_owned(), "3".to_owned()),
+    ]);
+}
+
+/// The value of an accepted line as its writer meant it, without dotenvy.
+fn literal(raw: &str) -> String {
+    let raw = raw.trim_matches([' ', '\t']);
+    if let Some(double) = raw.strip_prefix('"') {
+        return double.split('"').next().unwrap().to_owned();
+    }
+    if !raw.starts_with('\'') {
+        return raw.split([' ', '\t']).next().unwrap().to_owned();
+    }
+    let (mut value, mut quoted, mut chars) = (String::new(), false, raw.chars());
+    while let Some(c) = chars.next() {
+        match (c, quoted) {
+            ('\'', _) => quoted = !quoted,
+            ('\\', false) => value.extend(chars.next()),
+            (' ' | '\t', false) => break,
+            _ => value.push(c),
+        }
+    }
+    value
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn any_value_withkey_writes_comes_back_byte_for_byte(value in "[^\0]{1,40}") {
+        let key = Key::new(value.as_bytes()).unwrap();
+        let name: Variable = "K".parse().unwrap();
+        let text = change(b"A=1\n", &[Change::Put(&name, &key)], "x").unwrap();
+        let read = read(text.bytes(), "x").unwrap();
+        prop_assert_eq!(read.last().unwrap().1.expose(), value.as_bytes());
+    }
+
+    #[test]
+    fn what_the_guard_lets_pass_dotenvy_leaves_alone(raw in "[ab $'\"\\\\#{}=\t\u{e9}\u{a0}-]{0,12}") {
+        if let Ok(value) = one(&format!("K={raw}\n")) {
+            prop_assert_eq!(value, literal(&raw));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "[a='\"\\\\$#{}\n\r\t \0A-]{0,60}") {
+        let _ = read(text.as_bytes(), "x");
+    }
+}

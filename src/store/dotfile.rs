@@ -1,0 +1,185 @@
+//! The dotfile store: one age file per profile, `profiles/NAME.age`, whose plaintext is dotenv text.
+//!
+//! The description names the age file by its hash. A new state is staged as `NAME.age.new`, committed by the description
+//! that names its hash, and settled by renaming it to `NAME.age`. A reader takes whichever of the two the description
+//! names, and so never waits; a file that it does not name was made by hand, with `age -e`, and is read as it is.
+
+use std::cell::OnceCell;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::files::{self, Guard};
+use crate::host::{Folders, Host};
+use crate::key::Key;
+use crate::profile::{Description, ProfileName, Variable};
+use crate::store::identity::Identities;
+use crate::store::{Change, Store, dotenv, envelope};
+use crate::ui::Ui;
+
+/// How often a reader looks again when writers keep changing the profile under it.
+const LOOKS: usize = 1000;
+
+/// The dotfile store of one user.
+pub struct Dotfile<'a> {
+    host: &'a Host,
+    folders: Folders,
+    ui: Ui,
+    identities: OnceCell<Identities>,
+}
+
+impl<'a> Dotfile<'a> {
+    /// The store below the user's configuration folder. Opens nothing yet.
+    ///
+    /// # Errors
+    /// When that folder is not known.
+    pub fn new(host: &'a Host, ui: Ui) -> Result<Self, Error> {
+        Ok(Self { host, folders: host.folders()?, ui, identities: OnceCell::new() })
+    }
+
+    fn path(&self, name: &ProfileName) -> PathBuf {
+        self.folders.profiles().join(format!("{name}.age"))
+    }
+
+    fn staged(&self, name: &ProfileName) -> PathBuf {
+        files::beside(&self.path(name), ".new")
+    }
+
+    fn identities(&self, load: impl Fn(&Host) -> Result<Identities, Error>) -> Result<&Identities, Error> {
+        if self.identities.get().is_none() {
+            let _ = self.identities.set(load(self.host)?);
+        }
+        self.identities.get().ok_or(Error::Internal)
+    }
+
+    /// The age file that belongs to the profile's description, and where it lies; nothing when there is none.
+    fn sealed(&self, name: &ProfileName, description: &Description) -> Result<Option<(PathBuf, Zeroizing<Vec<u8>>)>, Error> {
+        let mut data = description.data.clone();
+        for _ in 0..LOOKS {
+            let mut by_hand = None;
+            for path in [self.path(name), self.staged(name)] {
+                let Some(bytes) = files::read(&path, files::LARGEST, Guard::Own)? else { continue };
+                if data.as_deref() == Some(&hash(&bytes)) {
+                    return Ok(Some((path, bytes)));
+                }
+                if path == self.path(name) {
+                    by_hand = Some((path, bytes));
+                }
+            }
+            // Neither is named: a writer was between two of our looks, or the file was made by hand.
+            let now = Description::read(&self.folders, name)?.and_then(|description| description.data);
+            if now == data {
+                return Ok(by_hand);
+            }
+            data = now;
+        }
+        Err(Error::FileKind { path: self.path(name), why: "it is being changed all the time" })
+    }
+
+    fn plaintext(&self, name: &ProfileName, description: &Description) -> Result<crate::memory::Protected, Error> {
+        let (path, sealed) = self
+            .sealed(name, description)?
+            .ok_or_else(|| Error::DotfileGone { path: self.path(name), profile: name.to_string() })?;
+        self.identities(Identities::in_force)?.open(&sealed, &path)
+    }
+
+    /// An age file without a description may hold the only copy of a key: it is kept under another name.
+    fn set_orphan_aside(&self, name: &ProfileName) -> Result<(), Error> {
+        let path = self.path(name);
+        if !path.exists() {
+            return Ok(());
+        }
+        let free = (1..).map(|number| files::beside(&path, &format!(".kept{number}"))).find(|aside| !aside.exists());
+        let Some(aside) = free else { return Ok(()) };
+        files::rename(&path, &aside)?;
+        self.ui.warn(&format!("{} had no description and is kept as {}", path.display(), aside.display()));
+        Ok(())
+    }
+}
+
+impl Store for Dotfile<'_> {
+    fn read(&self, name: &ProfileName, description: &Description, variables: &[&Variable]) -> Result<Vec<Key>, Error> {
+        let plaintext = self.plaintext(name, description)?;
+        let mut found = dotenv::read(plaintext.bytes(), &self.path(name).display().to_string())?;
+        crate::memory::scrub_stack();
+        let missing = |variable: &Variable| Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
+        let mut keys = Vec::with_capacity(variables.len());
+        for (index, variable) in variables.iter().enumerate() {
+            // `-e` may ask for one key under two names.
+            if let Some(earlier) = variables.iter().take(index).position(|earlier| earlier == variable) {
+                let earlier: &Key = keys.get(earlier).ok_or(Error::Internal)?;
+                let again = Key::new(earlier.expose());
+                keys.push(again.map_err(|source| Error::System { doing: "keep a key in memory", source })?);
+                continue;
+            }
+            let at = found.iter().position(|(name, key)| name == *variable && !key.expose().is_empty());
+            keys.push(found.swap_remove(at.ok_or_else(|| missing(variable))?).1);
+        }
+        Ok(keys)
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        files::make_folder(&self.folders.profiles())?;
+        let ui = self.ui;
+        self.identities(|host| Identities::in_force_or_new(host, ui)).map(|_| ())
+    }
+
+    fn stage(&self, name: &ProfileName, old: Option<&Description>, changes: &[Change]) -> Result<String, Error> {
+        let file = self.path(name).display().to_string();
+        let before = match old {
+            Some(description) => {
+                // What was committed and not settled, because of a crash, must not be overwritten by what is staged now.
+                self.settle(name, description)?;
+                Some(self.plaintext(name, description)?)
+            }
+            None => {
+                self.set_orphan_aside(name)?;
+                None
+            }
+        };
+        let plaintext = dotenv::change(before.as_ref().map_or(b"", |before| before.bytes()), changes, &file)?;
+        let identities = self.identities(Identities::in_force)?;
+        let sealed = envelope::seal(plaintext.bytes(), &identities.recipients)?;
+        let staged = self.staged(name);
+        files::replace(&staged, &sealed)?;
+        let back = files::read(&staged, files::LARGEST, Guard::Own)?.unwrap_or_default();
+        let opened = identities.open(&back, &staged)?;
+        let read = dotenv::read(opened.bytes(), &file)?;
+        let as_given = |change: &Change| match change {
+            Change::Put(variable, key) => read.iter().any(|(name, back)| name == *variable && back.expose() == key.expose()),
+            Change::Remove(variable) => !read.iter().any(|(name, _)| name == *variable),
+        };
+        if changes.iter().all(as_given) {
+            Ok(hash(&back))
+        } else {
+            files::remove(&staged)?;
+            Err(Error::ReadBack { profile: name.to_string() })
+        }
+    }
+
+    fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
+        let staged = self.staged(name);
+        match files::read(&staged, files::LARGEST, Guard::Own)? {
+            Some(bytes) if description.data.as_deref() == Some(&hash(&bytes)) => files::rename(&staged, &self.path(name)),
+            Some(_) => files::remove(&staged),
+            None => Ok(()),
+        }
+    }
+
+    fn erase(&self, name: &ProfileName) -> Result<(), Error> {
+        files::remove(&self.staged(name))?;
+        files::remove(&self.path(name))
+    }
+}
+
+/// The words by which a description names an age file.
+fn hash(bytes: &[u8]) -> String {
+    let mut words = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(words, "{byte:02x}");
+    }
+    words
+}

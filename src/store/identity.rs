@@ -1,0 +1,295 @@
+//! age's private keys, which open dotfiles: which one is used, how it is opened, how the personal one is made.
+//!
+//! In this order and without falling through: WITHKEY_IDENTITY, WITHKEY_IDENTITY_FILE, the personal one together with the
+//! SSH keys of config.toml.
+
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use age::secrecy::{ExposeSecret, SecretString};
+use age::{Callbacks, Identity, Recipient, ssh, x25519};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::files::{self, Guard};
+use crate::host::{Host, IDENTITY, IDENTITY_FILE};
+use crate::memory::Protected;
+use crate::store::envelope::{self, Closed};
+use crate::ui::Ui;
+use crate::ui::prompt::Prompt;
+
+/// The largest identity file, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// What to do without a terminal.
+const NO_TERMINAL: &str = "give an identity without a passphrase: WITHKEY_IDENTITY_FILE=FILE withkey COMMAND";
+
+/// Identities that open dotfiles, and their public halves.
+pub struct Identities {
+    /// Where they come from, for messages.
+    pub from: String,
+    /// What opens.
+    pub open: Vec<Box<dyn Identity>>,
+    /// What own dotfiles are encrypted to.
+    pub recipients: Vec<Box<dyn Recipient + Send>>,
+    /// The first recipient, as text to give away.
+    pub recipient: Option<String>,
+    ask: Ask,
+}
+
+impl Identities {
+    /// The identities in force. Prompts when one is protected by a passphrase.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or its passphrase is not given.
+    ///
+    /// # Secrets
+    /// They lie where age keeps them, on the heap, and are wiped when dropped.
+    pub fn in_force(host: &Host) -> Result<Self, Error> {
+        let mut identities = Self::none(host);
+        if let Some(text) = &host.identity {
+            IDENTITY.clone_into(&mut identities.from);
+            identities.take(text.bytes(), true)?;
+            return Ok(identities);
+        }
+        if let Some(file) = host.variable(IDENTITY_FILE) {
+            let path = Path::new(file);
+            identities.from = path.display().to_string();
+            let missing = || Error::NoIdentity { path: path.to_owned() };
+            let text = files::read_secret(path, LARGEST, Guard::Named)?.ok_or_else(missing)?;
+            close_at_exec(path);
+            identities.take(text.bytes(), true)?;
+            return Ok(identities);
+        }
+        let config = Config::read(host)?;
+        let path = host.folders()?.identity();
+        identities.from = path.display().to_string();
+        match files::read_secret(&path, LARGEST, Guard::Secret)? {
+            Some(text) => identities.take(text.bytes(), true)?,
+            None if config.identities.is_empty() => return Err(Error::NoIdentity { path }),
+            None => {}
+        }
+        for path in &config.identities {
+            let missing = || Error::NoIdentity { path: path.clone() };
+            let text = files::read_secret(path, LARGEST, Guard::Secret)?.ok_or_else(missing)?;
+            // They open; own dotfiles are encrypted to the personal identity, and to them only where there is none.
+            let alone = identities.recipients.is_empty();
+            identities.take(text.bytes(), alone)?;
+        }
+        for text in &config.recipients {
+            identities.recipients.push(parse_recipient(text)?);
+        }
+        Ok(identities)
+    }
+
+    /// The identities in force; makes the personal one when there is none at all, offering a passphrase on a terminal.
+    ///
+    /// # Errors
+    /// As [`Identities::in_force`], and when it cannot be written.
+    pub fn in_force_or_new(host: &Host, ui: Ui) -> Result<Self, Error> {
+        match Self::in_force(host) {
+            Err(Error::NoIdentity { path }) if path == host.folders()?.identity() => {}
+            other => return other,
+        }
+        let folders = host.folders()?;
+        let passphrase = offer_passphrase(host)?;
+        let lock = files::lock(&folders.config)?;
+        // Another process may have made it meanwhile.
+        if !folders.identity().exists() {
+            let identity = x25519::Identity::generate();
+            let recipient = identity.to_public().to_string();
+            let secret = identity.to_string();
+            let lines: [&[u8]; 5] =
+                [b"# public key: ", recipient.as_bytes(), b"\n", secret.expose_secret().as_bytes(), b"\n"];
+            let text = Protected::from_pieces(&lines).map_err(|source| Error::System { doing: "make an identity", source })?;
+            files::replace(&folders.recipient(), format!("{recipient}\n").as_bytes())?;
+            match passphrase {
+                Some(passphrase) => {
+                    let sealed = envelope::seal_with_passphrase(text.bytes(), passphrase)?;
+                    files::replace(&folders.identity(), &sealed)?;
+                }
+                None => files::replace(&folders.identity(), text.bytes())?,
+            }
+            ui.notice(&format!("made your identity, {}: back it up, nothing else opens your dotfiles", folders.identity().display()));
+            drop(lock);
+            let mut identities = Self::none(host);
+            identities.from = folders.identity().display().to_string();
+            identities.take(text.bytes(), true)?;
+            for text in &Config::read(host)?.recipients {
+                identities.recipients.push(parse_recipient(text)?);
+            }
+            return Ok(identities);
+        }
+        drop(lock);
+        Self::in_force(host)
+    }
+
+    /// Opens a dotfile; `path` is for errors.
+    ///
+    /// # Errors
+    /// Why it stays closed.
+    ///
+    /// # Secrets
+    /// The plaintext is the caller's, in protected pages.
+    pub fn open(&self, sealed: &[u8], path: &Path) -> Result<Protected, Error> {
+        envelope::open(sealed, &self.open).map_err(|closed| {
+            // A prompt that could not be shown says more than what age made of it.
+            self.ask.failed().unwrap_or_else(|| envelope::explain(closed, path, &self.from))
+        })
+    }
+
+    fn none(host: &Host) -> Self {
+        let ask = Ask { agent: host.agent(), failure: Arc::default() };
+        Self { from: String::new(), open: Vec::new(), recipients: Vec::new(), recipient: None, ask }
+    }
+
+    /// Takes in the identities that `text` holds: age's, an SSH key, or either protected by a passphrase.
+    fn take(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+        let wrong = |why| Error::Identity { from: self.from.clone(), why };
+        if envelope::is_age(text) {
+            if !envelope::is_protected(text) {
+                return Err(wrong("it is an age file without a passphrase, not an identity"));
+            }
+            let prompt = Prompt::open(self.ask.agent, "the identity's passphrase", NO_TERMINAL)?;
+            let passphrase = as_secret(&prompt.secret(&format!("passphrase of {}: ", self.from))?)?;
+            let opened = envelope::open_with_passphrase(text, passphrase).map_err(|closed| match closed {
+                Closed::Damaged(why) => wrong(why),
+                _ => Error::WrongPassphrase { from: self.from.clone() },
+            })?;
+            return self.take_plain(opened.bytes(), encrypt_to);
+        }
+        if text.trim_ascii_start().starts_with(b"-----BEGIN") {
+            return self.take_ssh(text, encrypt_to);
+        }
+        self.take_plain(text, encrypt_to)
+    }
+
+    fn take_plain(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+        let wrong = |why| Error::Identity { from: self.from.clone(), why };
+        let text = std::str::from_utf8(text).map_err(|_| wrong("it is not text"))?;
+        let mut any = false;
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            if line.starts_with("AGE-PLUGIN-") || line.starts_with("AGE-SECRET-KEY-PQ-") {
+                return Err(wrong("it is of a kind this build does not support"));
+            }
+            let identity: x25519::Identity = line.parse().map_err(|_| wrong("it is not an age identity or an SSH key"))?;
+            let recipient = identity.to_public();
+            self.recipient.get_or_insert_with(|| recipient.to_string());
+            if encrypt_to {
+                self.recipients.push(Box::new(recipient));
+            }
+            self.open.push(Box::new(identity));
+            any = true;
+        }
+        if any { Ok(()) } else { Err(wrong("it is empty")) }
+    }
+
+    fn take_ssh(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+        let wrong = |why| Error::Identity { from: self.from.clone(), why };
+        let identity = ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
+        if let ssh::Identity::Unsupported(_) = identity {
+            return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
+        }
+        let recipient = ssh::Recipient::try_from(identity.clone()).map_err(|_| wrong("its public half cannot be used"))?;
+        self.recipient.get_or_insert_with(|| recipient.to_string());
+        if encrypt_to {
+            self.recipients.push(Box::new(recipient));
+        }
+        self.open.push(Box::new(identity.with_callbacks(self.ask.clone())));
+        Ok(())
+    }
+}
+
+/// The user's own recipient, to be given to others, without a prompt; none when it is not known here.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub fn recipient(host: &Host) -> Result<Option<String>, Error> {
+    let folders = host.folders()?;
+    let named = host.identity.is_some() || host.variable(IDENTITY_FILE).is_some();
+    if named {
+        return Identities::in_force(host).map(|identities| identities.recipient);
+    }
+    let text = files::read(&folders.recipient(), LARGEST, Guard::Own)?;
+    Ok(text.and_then(|text| std::str::from_utf8(&text).ok().map(|text| text.trim().to_owned())))
+}
+
+fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
+    let wrong = |why| Error::Recipient { text: text.to_owned(), why };
+    if text.starts_with("age1pq") {
+        return Err(wrong("post-quantum recipients are not supported by this build"));
+    }
+    if text.starts_with("ssh-") {
+        let recipient: ssh::Recipient = text.parse().map_err(|_| wrong("it is not an SSH public key age supports"))?;
+        return Ok(Box::new(recipient));
+    }
+    let recipient: x25519::Recipient = text.parse().map_err(|_| wrong("it is not an age recipient"))?;
+    Ok(Box::new(recipient))
+}
+
+/// Offers a passphrase for a new identity, as ssh-keygen does; none without a terminal, or when it is left empty.
+fn offer_passphrase(host: &Host) -> Result<Option<SecretString>, Error> {
+    let Ok(prompt) = Prompt::open_with_stdin(host.agent(), "a passphrase", NO_TERMINAL) else { return Ok(None) };
+    prompt.tell("withkey makes an identity for you now: the file that opens your dotfiles.");
+    loop {
+        let first = prompt.secret("passphrase for it (empty for none, then it opens without asking): ")?;
+        if first.bytes().is_empty() {
+            return Ok(None);
+        }
+        let second = prompt.secret("the same passphrase again: ")?;
+        if first.bytes() == second.bytes() {
+            return as_secret(&first).map(Some);
+        }
+        prompt.tell("the two are not the same; once more");
+    }
+}
+
+fn as_secret(typed: &Protected) -> Result<SecretString, Error> {
+    let text = std::str::from_utf8(typed.bytes()).map_err(|_| Error::Prompt { why: "the passphrase is not UTF-8 text" })?;
+    Ok(SecretString::from(text.to_owned()))
+}
+
+/// A descriptor that the user opened for us alone, named as /dev/fd/N, is not handed on to COMMAND.
+fn close_at_exec(path: &Path) {
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+    use std::os::fd::BorrowedFd;
+    let number = path.to_str().and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
+    let Some(number) = number.and_then(|number| number.parse().ok()).filter(|number| *number > 2) else { return };
+    #[allow(unsafe_code)]
+    // SAFETY: the descriptor was open a moment ago, and nothing of ours closes it; a stale number only makes fcntl fail.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    let _ = fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+}
+
+/// Asks for the passphrase of an SSH key, when age finds that it would open the file.
+#[derive(Clone)]
+struct Ask {
+    agent: Option<&'static str>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl Ask {
+    fn failed(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Callbacks for Ask {
+    fn display_message(&self, _message: &str) {}
+
+    fn confirm(&self, _message: &str, _yes: &str, _no: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    fn request_public_string(&self, _description: &str) -> Option<String> {
+        None
+    }
+
+    fn request_passphrase(&self, _description: &str) -> Option<SecretString> {
+        let asked = Prompt::open(self.agent, "the SSH key's passphrase", NO_TERMINAL)
+            .and_then(|prompt| prompt.secret("passphrase of the SSH key: "))
+            .and_then(|typed| as_secret(&typed));
+        asked.map_err(|error| *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).ok()
+    }
+}

@@ -1,0 +1,27 @@
+//! The verbs: one match, one file each.
+
+use crate::cli::Verb;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::ui::Ui;
+
+mod add;
+mod list;
+mod remove;
+mod status;
+mod r#use;
+
+/// Does what the verb says.
+///
+/// # Errors
+/// What the verb could not do; it has then changed nothing, or says what.
+pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
+    match verb {
+        Verb::Add(words) => add::run(words, host, ui),
+        Verb::Use(words) => r#use::run(words, host, ui),
+        Verb::Status(words) => status::run(&words, host),
+        Verb::List(words) => list::run(&words, host, ui),
+        Verb::Remove(words) => remove::run(&words, host, ui),
+    }
+}

@@ -1,0 +1,99 @@
+//! `withkey add`: takes keys in, stores them, reads them back.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use crate::cli::verbs::Add;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::files::{self, Guard};
+use crate::host::Host;
+use crate::key::Key;
+use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::store::change::{self, Taken};
+use crate::store::{self, dotenv, intake};
+use crate::ui::Ui;
+use crate::ui::prompt::Prompt;
+
+/// Runs the verb.
+pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
+    let (name, variables) = meant(&words.words)?;
+    let store = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
+    let created = words.created.as_deref().map(date::day).transpose()?;
+    let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
+    let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
+    // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
+    let kind = change::room_for(&name, &variables, store, words.replace, host)?;
+    let keys = match &words.from {
+        Some(file) => from_file(file, &variables, ui)?,
+        None => {
+            let prompt = if std::io::stdin().is_terminal() { Some(prompt(&name, host)?) } else { None };
+            store::of(kind, host, ui)?.prepare()?;
+            match prompt {
+                Some(prompt) => variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?,
+                None => intake::from_standard_input(&variables, ui)?,
+            }
+        }
+    };
+    let taken: Vec<_> =
+        variables.into_iter().zip(keys).map(|(variable, key)| Taken { variable, key, created, expires }).collect();
+    let kind = change::add(&name, &taken, store, words.replace, host, ui)?;
+    intake::say_stored(&name, &taken, kind, ui);
+    if let Some(file) = &words.from {
+        let names: Vec<_> = taken.iter().map(|taken| taken.variable.as_str()).collect();
+        ui.hint(&format!("the clear copy should go now: delete {} from {}", names.join(", "), file.display()));
+    }
+    if let Some(directory) = directory {
+        super::r#use::bind(&directory, &name, host, ui)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The profile and the variables that the words name. A first word that is no profile's name but a variable's is a
+/// variable of `default`.
+fn meant(words: &[String]) -> Result<(ProfileName, Vec<Variable>), Error> {
+    let (name, names) = match words.split_first() {
+        None => (ProfileName::usual(), words),
+        Some((first, rest)) => match first.parse() {
+            Ok(name) => (name, rest),
+            Err(_) if Variable::has_form(first) => (ProfileName::usual(), words),
+            Err(error) => return Err(error),
+        },
+    };
+    let mut variables = Vec::new();
+    for name in names {
+        let variable = Variable::for_key(name)?;
+        if variables.contains(&variable) {
+            return Err(Error::usage(format!("{variable} is named twice"), Some("add")));
+        }
+        variables.push(variable);
+    }
+    if variables.is_empty() {
+        variables.push(USUAL_VARIABLE.parse()?);
+    }
+    Ok((name, variables))
+}
+
+fn prompt(name: &ProfileName, host: &Host) -> Result<Prompt, Error> {
+    Prompt::open_with_stdin(host.agent(), "a key", &format!("printf '%s\\n' \"$KEY\" | withkey add {name}"))
+}
+
+/// The values of `variables` in a `.env` file, which may be anybody's: it is clear text as it is.
+fn from_file(path: &Path, variables: &[Variable], ui: Ui) -> Result<Vec<Key>, Error> {
+    let shown = path.display().to_string();
+    let text = files::read_secret(path, files::LARGEST, Guard::None)?;
+    let missing = || Error::File {
+        doing: "read",
+        path: path.to_owned(),
+        source: std::io::Error::from_raw_os_error(libc::ENOENT),
+    };
+    let text = text.ok_or_else(missing)?;
+    let mut found = dotenv::read(text.bytes(), &shown)?;
+    let mut keys = Vec::with_capacity(variables.len());
+    for variable in variables {
+        let at = found.iter().position(|(name, _)| name == variable);
+        let at = at.ok_or_else(|| Error::NotInFile { file: shown.clone(), variable: variable.to_string() })?;
+        keys.push(intake::judged(variable, found.swap_remove(at).1.expose(), ui)?);
+    }
+    Ok(keys)
+}

@@ -1,0 +1,109 @@
+//! `withkey list`: the profiles, from their descriptions. Opens no store.
+
+use serde::Serialize;
+
+use crate::cli::verbs::List;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::{Folders, Host};
+use crate::profile::binding::{Bindings, Bound};
+use crate::profile::description;
+use crate::profile::{Description, ProfileName};
+use crate::ui::{self, Ui, sanitize};
+
+#[derive(Serialize)]
+struct Report {
+    version: u8,
+    profiles: Vec<ProfileJson>,
+}
+
+#[derive(Serialize)]
+struct ProfileJson {
+    profile: String,
+    default: bool,
+    store: &'static str,
+    keys: Vec<KeyJson>,
+    directories: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct KeyJson {
+    variable: String,
+    masked: String,
+    added: Option<String>,
+    created: Option<String>,
+    expires: Option<String>,
+}
+
+/// Runs the verb. A description that cannot be read is told after the others, and makes it fail.
+pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
+    let folders = host.folders()?;
+    let bindings = Bindings::read(&folders)?.all()?;
+    let mut profiles = Vec::new();
+    let mut unreadable = Vec::new();
+    for name in description::names(&folders)? {
+        match profile(&name, &folders, &bindings) {
+            Ok(profile) => profiles.extend(profile),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    let last = unreadable.pop();
+    if words.json {
+        // On failure standard output stays empty: a script must not take a part for the whole.
+        if last.is_none() {
+            ui::answer(&ui::json(&Report { version: 1, profiles })?)?;
+        }
+    } else if profiles.is_empty() && last.is_none() {
+        ui.notice("no profile yet; withkey add stores a key");
+    } else {
+        ui::answer(&table(&profiles))?;
+    }
+    for error in &unreadable {
+        ui.error(error);
+    }
+    last.map_or(Ok(Exit::Done), Err)
+}
+
+fn profile(name: &ProfileName, folders: &Folders, bindings: &[Bound]) -> Result<Option<ProfileJson>, Error> {
+    // One that was removed since the folder was read is no longer listed.
+    let Some(description) = Description::read(folders, name)? else { return Ok(None) };
+    let keys = description.variables.iter().map(|described| KeyJson {
+        variable: described.variable.to_string(),
+        masked: described.masked.clone(),
+        added: described.added.map(|date| date.to_string()),
+        created: described.created.map(|date| date.to_string()),
+        expires: described.expires.map(|date| date.to_string()),
+    });
+    let chosen = bindings.iter().find(|bound| bound.directory.is_none()).map(|bound| &bound.profile);
+    let bound = bindings.iter().filter(|bound| bound.profile == *name).filter_map(|bound| bound.directory.as_ref());
+    Ok(Some(ProfileJson {
+        profile: name.to_string(),
+        default: chosen.map_or(*name == ProfileName::usual(), |chosen| chosen == name),
+        store: description.store.as_str(),
+        keys: keys.collect(),
+        directories: bound.map(|directory| sanitize::string(directory.as_os_str())).collect(),
+    }))
+}
+
+/// One block a profile: its name and store, its keys, its directories.
+fn table(profiles: &[ProfileJson]) -> String {
+    let mut text = String::new();
+    for profile in profiles {
+        let default = if profile.default { ", the default" } else { "" };
+        text += &format!("{} ({}{default})\n", profile.profile, profile.store);
+        let width = profile.keys.iter().map(|key| key.variable.len()).max().unwrap_or(0);
+        for key in &profile.keys {
+            let day = |label: &str, date: &Option<String>| {
+                date.as_deref().map_or(String::new(), |date| format!("  {label} {}", date.get(..10).unwrap_or(date)))
+            };
+            let dates = [day("added", &key.added), day("created", &key.created), day("expires", &key.expires)].concat();
+            text += &sanitize::clean(&format!("  {:width$}  {}{dates}", key.variable, key.masked));
+            text.push('\n');
+        }
+        for directory in &profile.directories {
+            text += &sanitize::clean(&format!("  {directory}"));
+            text.push('\n');
+        }
+    }
+    text
+}

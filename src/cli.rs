@@ -16,7 +16,7 @@ use crate::ui::style::Color;
 pub mod verbs;
 
 pub use verbs::Verb;
-use verbs::{VERBS, VerbLine};
+use verbs::{LATER_VERBS, VERBS, VerbLine};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -143,9 +143,18 @@ pub fn parse(arguments: &[&'static CStr]) -> Result<Request, Refused> {
     match first {
         None => Ok(Request::ShowUsage(help())),
         Some(word) if VERBS.iter().any(|verb| verb.as_bytes() == word) => parse_verb(arguments),
+        Some(word) if LATER_VERBS.iter().any(|verb| verb.as_bytes() == word) => Err(later(word)),
         Some(word) if !word.starts_with(b"-") => Ok(plain(arguments)),
         Some(_) => parse_launch(arguments),
     }
+}
+
+/// A verb of the closed set that this version does not have must not run a program that a later one would not run.
+fn later(verb: &[u8]) -> Refused {
+    let verb = String::from_utf8_lossy(verb);
+    let what = format!("this version of withkey has no verb {verb} yet");
+    let hint = format!("to run a program of that name: withkey -- {verb}");
+    Refused { error: Error::Usage { what, hint }, exit: Exit::VerbUsage }
 }
 
 /// A launch without options. clap would find the same; it is left out because building it costs as much as the launch.

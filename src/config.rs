@@ -27,11 +27,14 @@ impl Config {
         let Some(bytes) = files::read(&path, files::LARGEST, Guard::Own)? else { return Ok(Self::default()) };
         let wrong = |why: String| Error::Config { path: path.clone(), why };
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;
-        let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| wrong(error.message().to_owned()))?;
+        let document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| wrong(error.message().to_owned()))?;
         let mut config = Self::default();
         for (field, item) in document.iter() {
             match field {
-                "identities" => config.identities = texts(field, item).map_err(wrong)?.map(|path| at_home(path, host)).collect(),
+                "identities" => {
+                    config.identities = texts(field, item).map_err(wrong)?.map(|path| at_home(path, host)).collect()
+                }
                 "recipients" => config.recipients = texts(field, item).map_err(wrong)?.map(str::to_owned).collect(),
                 _ => return Err(wrong(format!("it has an unknown field `{field}`"))),
             }

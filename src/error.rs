@@ -25,7 +25,7 @@ pub enum Error {
     /// Nothing chooses a profile for this directory.
     NoProfile { directory: PathBuf },
     /// A profile is chosen that has no description.
-    UnknownProfile { name: String, chosen_by: String },
+    UnknownProfile { name: String, chosen_by: Option<String> },
     /// Not the name of a profile.
     ProfileName { name: String },
     /// A name that withkey keeps for itself.
@@ -203,9 +203,7 @@ impl Error {
                         ("arguments and environment are larger than the system takes".to_owned(), None)
                     }
                     Some(libc::EISDIR) => ("it is a directory".to_owned(), None),
-                    Some(libc::EACCES) => {
-                        ("permission denied".to_owned(), Some(format!("chmod +x {}", p(program))))
-                    }
+                    Some(libc::EACCES) => ("permission denied".to_owned(), Some(format!("chmod +x {}", p(program)))),
                     _ => (io(source), None),
                 };
                 let words = words.cause(cause);
@@ -221,9 +219,14 @@ impl Error {
             Self::NoProfile { directory } => Words::new(format!("no profile for {}", p(directory)))
                 .cause("no binding covers it and there is no default profile")
                 .hint("store a key: withkey add, or tie a profile to this directory: withkey use PROFILE"),
-            Self::UnknownProfile { name, chosen_by } => Words::new(format!("there is no profile {name}"))
-                .cause(format!("it was chosen by {chosen_by}"))
-                .hint(format!("withkey add {name}, or see what there is: withkey list")),
+            Self::UnknownProfile { name, chosen_by } => {
+                let words = Words::new(format!("there is no profile {name}"))
+                    .hint(format!("withkey add {name}, or see what there is: withkey list"));
+                match chosen_by {
+                    Some(chosen_by) => words.cause(format!("it was chosen by {chosen_by}")),
+                    None => words,
+                }
+            }
             Self::ProfileName { name } => Words::new(format!("not a profile name: {name}"))
                 .cause("a profile name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or a digit"),
             Self::ReservedProfile { name } => Words::new(format!("the profile name {name} is reserved"))
@@ -235,9 +238,7 @@ impl Error {
             Self::InheritInjectsNothing => Words::new("the profile inherit injects nothing")
                 .cause("-e needs a profile that has keys")
                 .hint("leave out -e, or choose a profile: withkey -p PROFILE -e NAME COMMAND"),
-            Self::VariableName { name, why } => {
-                Words::new(format!("withkey does not inject {name}")).cause(*why)
-            }
+            Self::VariableName { name, why } => Words::new(format!("withkey does not inject {name}")).cause(*why),
             Self::VariablesCollide { name } => Words::new(format!("two keys for {name}"))
                 .cause("COMMAND gets one value for a name")
                 .hint("give each -e another NAME: -e NAME=VARIABLE"),
@@ -247,7 +248,9 @@ impl Error {
             }
             Self::ProjectDotfile { path } => Words::new(format!("found {} and did not use it", p(path)))
                 .cause("this version of withkey does not use a project's dotfile yet")
-                .hint("choose a profile: withkey -p PROFILE COMMAND, or tie one to that directory: withkey use PROFILE"),
+                .hint(
+                    "choose a profile: withkey -p PROFILE COMMAND, or tie one to that directory: withkey use PROFILE",
+                ),
             Self::NoCurrentDirectory { source } => Words::new("the current directory has no path")
                 .cause(io(source))
                 .hint("change to a directory that exists, or choose a profile: withkey -p PROFILE COMMAND"),
@@ -259,8 +262,9 @@ impl Error {
                     .cause(format!("lines {first} and {second} of {} name different ones", p(file)))
                     .hint("delete one of the two lines")
             }
-            Self::NothingBound { directory } => Words::new(format!("nothing is bound to {directory}"))
-                .hint("see which directories are: withkey list"),
+            Self::NothingBound { directory } => {
+                Words::new(format!("nothing is bound to {directory}")).hint("see which directories are: withkey list")
+            }
             Self::CannotBind { directory, why } => Words::new(format!("cannot bind {}", p(directory))).cause(*why),
             Self::NoHome { variable } => Words::new("withkey does not know where its files are")
                 .cause(format!("neither HOME nor {variable} holds an absolute path"))
@@ -268,7 +272,9 @@ impl Error {
             Self::File { doing, path, source } => {
                 let words = Words::new(format!("cannot {doing} {}", p(path))).cause(io(source));
                 match source.raw_os_error() {
-                    Some(libc::ENOSPC | libc::EDQUOT) => words.hint("nothing was changed; free some space and try again"),
+                    Some(libc::ENOSPC | libc::EDQUOT) => {
+                        words.hint("nothing was changed; free some space and try again")
+                    }
                     Some(libc::EROFS) => words.hint("nothing was changed; the file system is read-only"),
                     _ => words,
                 }
@@ -310,11 +316,9 @@ impl Error {
             Self::Dotfile { path, why, hint } => {
                 Words::new(format!("cannot open the dotfile {}", p(path))).cause(*why).hint(hint)
             }
-            Self::DotfileGone { path, profile } => {
-                Words::new(format!("the dotfile of profile {profile} is missing"))
-                    .cause(format!("{} does not exist", p(path)))
-                    .hint(format!("put it back from its backup, or start again: withkey remove {profile}"))
-            }
+            Self::DotfileGone { path, profile } => Words::new(format!("the dotfile of profile {profile} is missing"))
+                .cause(format!("{} does not exist", p(path)))
+                .hint(format!("put it back from its backup, or start again: withkey remove {profile}")),
             Self::NotARecipient { path, identity } => Words::new(format!("cannot open the dotfile {}", p(path)))
                 .cause(format!("it is not encrypted to the identity of {identity}"))
                 .hint("use the identity it was made for: WITHKEY_IDENTITY_FILE=FILE withkey COMMAND"),
@@ -341,14 +345,17 @@ impl Error {
                     .cause("a stored key is not overwritten unasked")
                     .hint(format!("withkey add {profile} {variable} --replace"))
             }
-            Self::OtherStore { profile, store } => Words::new(format!("profile {profile} is kept in the store {store}"))
-                .cause("a profile has one store")
-                .hint(format!("leave out --store, or start the profile again: withkey remove {profile}")),
+            Self::OtherStore { profile, store } => {
+                Words::new(format!("profile {profile} is kept in the store {store}"))
+                    .cause("a profile has one store")
+                    .hint(format!("leave out --store, or start the profile again: withkey remove {profile}"))
+            }
             Self::ReadBack { profile } => Words::new(format!("not stored: profile {profile} is as it was"))
                 .cause("what the store gave back was not what it was given")
                 .hint("keep the key at hand, and look at the disk"),
-            Self::Date { text } => Words::new(format!("not a date: {text}"))
-                .cause("a date is YYYY-MM-DD, or a number of days such as 90d"),
+            Self::Date { text } => {
+                Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
+            }
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")

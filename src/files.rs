@@ -191,9 +191,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
 /// When it is another user's, may be written by others, or cannot be made.
 pub fn make_folder(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
-        Ok(facts) if !facts.is_dir() => {
-            Err(Error::FileKind { path: path.to_owned(), why: "it is not a directory" })
-        }
+        Ok(facts) if !facts.is_dir() => Err(Error::FileKind { path: path.to_owned(), why: "it is not a directory" }),
         Ok(facts) if facts.uid() != geteuid().as_raw() => Err(Error::Foreign { path: path.to_owned() }),
         Ok(facts) if facts.mode() & 0o022 != 0 => {
             Err(Error::Exposed { path: path.to_owned(), mode: facts.mode() & 0o7777, secret: false })

@@ -80,7 +80,11 @@ impl Host {
     /// The value of the first entry named `name`, as C's `getenv` sees it; an empty value counts as none.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&'static OsStr> {
-        self.environment.iter().find_map(|entry| value_of(entry, name)).filter(|value| !value.is_empty()).map(OsStr::from_bytes)
+        self.environment
+            .iter()
+            .find_map(|entry| value_of(entry, name))
+            .filter(|value| !value.is_empty())
+            .map(OsStr::from_bytes)
     }
 
     /// The user's home directory as HOME gives it.

@@ -164,7 +164,11 @@ fn judge(variable: &str, key: &[u8]) -> Result<Vec<String>, Refusal> {
         && !rows.iter().any(|row| row.name == expected.name)
     {
         let names: Vec<_> = rows.iter().map(|row| row.name).collect();
-        odd.push(format!("a key that begins with {prefix} looks like one of {}, not {}", names.join(" or "), expected.name));
+        odd.push(format!(
+            "a key that begins with {prefix} looks like one of {}, not {}",
+            names.join(" or "),
+            expected.name
+        ));
     } else if let (Some(expected), None) = (expected, &looks)
         && !expected.prefixes.is_empty()
     {

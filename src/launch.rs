@@ -1,9 +1,8 @@
 //! The launch: every step once, in order, each consuming what the one before gave.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::cli::{Format, Launch};
+use crate::cli::Launch;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
@@ -11,7 +10,7 @@ use crate::profile::injection::Injection;
 use crate::profile::{Profile, resolve};
 use crate::program::Program;
 use crate::store;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 mod environment;
 mod exec;
@@ -59,7 +58,7 @@ fn choose(request: &Launch, host: &Host, ui: Ui) -> Result<Profile, Error> {
     }
     let directory = crate::host::current_directory().unwrap_or_else(|_| PathBuf::from("this directory"));
     let none = Error::NoProfile { directory };
-    if request.dry_run == Some(Format::Json) || request.dry_run.is_some() {
+    if request.dry_run.is_some() {
         return Err(none);
     }
     Profile::open(first_run::offer(host, ui, none)?, host)
@@ -76,8 +75,11 @@ fn fill(profile: &Profile, injection: Injection, host: &Host, ui: Ui) -> Result<
         let keys = store::of(description.store, host, ui)?.read(&profile.name, description, &variables)?;
         for (wanted, key) in injection.keys.iter().zip(keys) {
             let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
-            if replaced == environment::Replaced::AnotherValue && std::io::stderr().is_terminal() {
-                ui.warn(&format!("{} was set to another value here; profile {}'s key is used", wanted.name, profile.name));
+            if replaced == environment::Replaced::AnotherValue && ui::stderr_is_terminal() {
+                ui.warn(&format!(
+                    "{} was set to another value here; profile {}'s key is used",
+                    wanted.name, profile.name
+                ));
             }
         }
     }

@@ -91,7 +91,7 @@ impl Profile {
         }
         match Description::read(&host.folders()?, &name)? {
             Some(description) => Ok(Self { name, source, description: Some(description) }),
-            None => Err(Error::UnknownProfile { chosen_by: source.to_string(), name: name.to_string() }),
+            None => Err(Error::UnknownProfile { chosen_by: Some(source.to_string()), name: name.to_string() }),
         }
     }
 }

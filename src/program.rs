@@ -41,7 +41,8 @@ impl Program {
             let path = PathBuf::from(OsStr::from_bytes(bytes));
             return Self::at(&path).map_err(|source| failed(name, Some((path, source)), host));
         }
-        let path = host.environment.iter().find_map(|entry| crate::host::value_of(entry, "PATH")).unwrap_or(WITHOUT_PATH);
+        let path =
+            host.environment.iter().find_map(|entry| crate::host::value_of(entry, "PATH")).unwrap_or(WITHOUT_PATH);
         let mut refused = None;
         for directory in path.split(|&byte| byte == b':').filter(|_| !bytes.is_empty()) {
             // "./" keeps a name such as -x from being taken for an option by an interpreter.

@@ -86,7 +86,10 @@ pub fn stderr_is_terminal() -> bool {
 /// Rows of `name: value`, those without a value left out.
 #[must_use]
 pub fn facts(rows: &[(&str, String)]) -> String {
-    rows.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}: {}\n", clean(value))).collect()
+    rows.iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}: {}\n", clean(value)))
+        .collect()
 }
 
 /// A `--json` answer: one object.

@@ -9,6 +9,9 @@ use crate::ui::style::Color;
 /// Every verb. A program of the same name is run by `withkey -- NAME`.
 pub const VERBS: [&str; 5] = ["add", "use", "status", "list", "remove"];
 
+/// The other words of the set that is closed for 1.x.
+pub const LATER_VERBS: [&str; 8] = ["allow", "check", "completions", "lock", "log", "move", "rotate", "unlock"];
+
 /// A line that begins with a verb.
 #[derive(Debug, Parser)]
 #[command(name = "withkey", disable_help_subcommand = true, disable_version_flag = true)]
@@ -66,7 +69,9 @@ pub struct Add {
 
 /// `withkey use`.
 #[derive(Debug, Args)]
-#[command(override_usage = "withkey use PROFILE [DIR]\n       withkey use --default PROFILE\n       withkey use --remove [DIR]")]
+#[command(
+    override_usage = "withkey use PROFILE [DIR]\n       withkey use --default PROFILE\n       withkey use --remove [DIR]"
+)]
 pub struct Use {
     /// The profile, then the directory (this one if none is named)
     #[arg(value_name = "PROFILE [DIR]")]

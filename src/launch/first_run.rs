@@ -56,7 +56,8 @@ fn project_root(here: &Path, host: &Host) -> Option<PathBuf> {
 fn free_name(root: &Path, host: &Host) -> Result<ProfileName, Error> {
     let bytes = root.file_name().map(OsStrExt::as_bytes).unwrap_or_default().to_ascii_lowercase();
     let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let text: String = bytes.iter().map(|byte| if allowed(byte) || b"._".contains(byte) { char::from(*byte) } else { '-' }).collect();
+    let text: String =
+        bytes.iter().map(|byte| if allowed(byte) || b"._".contains(byte) { char::from(*byte) } else { '-' }).collect();
     let text: String = text.trim_matches(['-', '.', '_']).chars().take(60).collect();
     let base = if text.is_empty() { "project".to_owned() } else { text };
     let folders = host.folders()?;

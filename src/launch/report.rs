@@ -6,8 +6,8 @@ use crate::cli::Format;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::profile::injection::Injection;
 use crate::profile::Profile;
+use crate::profile::injection::Injection;
 use crate::profile::resolve::SourceJson;
 use crate::program::Program;
 use crate::ui::{self, sanitize};
@@ -28,7 +28,13 @@ struct Report<'a> {
 ///
 /// # Errors
 /// When the answer cannot be written.
-pub fn answer(format: Format, program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> Result<Exit, Error> {
+pub fn answer(
+    format: Format,
+    program: &Program,
+    profile: &Profile,
+    injection: &Injection,
+    host: &Host,
+) -> Result<Exit, Error> {
     let text = match format {
         Format::Text => lines(program, profile, injection, host),
         Format::Json => ui::json(&Report {
@@ -58,7 +64,10 @@ fn lines(program: &Program, profile: &Profile, injection: &Injection, host: &Hos
         ("program", program.path().display().to_string()),
         ("profile", profile.name.to_string()),
         ("source", profile.source.to_string()),
-        ("store", profile.description.as_ref().map_or(String::new(), |description| description.store.as_str().to_owned())),
+        (
+            "store",
+            profile.description.as_ref().map_or(String::new(), |description| description.store.as_str().to_owned()),
+        ),
         ("added", join(&mut injection.added(host))),
         ("replaced", join(&mut injection.replaced(host))),
         ("dropped", join(&mut injection.dropped.iter().copied())),

@@ -222,7 +222,7 @@ fn contains(directory: &[u8], here: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn bindings(text: &[u8]) -> Bindings {

@@ -82,6 +82,12 @@ pub fn path(folders: &Folders, name: &ProfileName) -> PathBuf {
     folders.profiles().join(format!("{name}.toml"))
 }
 
+/// Whether something stands where the description of `name` lies, readable or not.
+#[must_use]
+pub fn exists(folders: &Folders, name: &ProfileName) -> bool {
+    path(folders, name).symlink_metadata().is_ok()
+}
+
 /// The names of all profiles, sorted. Reads the folder, no description.
 ///
 /// # Errors
@@ -149,7 +155,9 @@ impl Description {
     pub fn describe(&mut self, described: Described) {
         let mut table = Table::new();
         table.insert("masked", value(&described.masked));
-        for (field, date) in [("added", described.added), ("created", described.created), ("expires", described.expires)] {
+        for (field, date) in
+            [("added", described.added), ("created", described.created), ("expires", described.expires)]
+        {
             if let Some(date) = date {
                 table.insert(field, value(date));
             }
@@ -237,7 +245,10 @@ fn plain_variables(item: &Item) -> Result<Vec<(Variable, String)>, String> {
         if name.starts_with("WITHKEY_") || text.contains('\0') {
             return Err(format!("`set` cannot hold {name}"));
         }
-        set.push((name.parse().map_err(|_| format!("`set` holds {name}, which is no variable's name"))?, text.to_owned()));
+        set.push((
+            name.parse().map_err(|_| format!("`set` holds {name}, which is no variable's name"))?,
+            text.to_owned(),
+        ));
     }
     Ok(set)
 }
@@ -251,7 +262,9 @@ fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
     let variable = Variable::for_key(name).map_err(|_| format!("`variables` holds {name}, which no key may have"))?;
     let mut described = Described { variable, masked: String::new(), added: None, created: None, expires: None };
     for (field, item) in item.as_table_like().ok_or_else(|| format!("`variables.{name}` is not a table"))?.iter() {
-        let date = || item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"));
+        let date = || {
+            item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"))
+        };
         match field {
             "masked" => text_of(field, item)?.clone_into(&mut described.masked),
             "added" => described.added = Some(date()?),

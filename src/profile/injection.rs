@@ -37,7 +37,9 @@ impl Injection {
             Some(description) => only(profile, description, wanted)?,
         };
         let names: Vec<_> = injection.names().collect();
-        if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name)) {
+        if let Some((_, name)) =
+            names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name))
+        {
             return Err(Error::VariablesCollide { name: (*name).to_owned() });
         }
         let keeps = |name: &str| names.contains(&name) || (profile.name.is_inherit() && name == USUAL_VARIABLE);
@@ -71,11 +73,14 @@ impl Injection {
             let name = wanted.name.as_str();
             let Some(row) = provider::of_variable(name) else { continue };
             for endpoint in row.endpoints.iter().filter(|endpoint| self.is_passed_on(endpoint, host)) {
-                warnings.extend(redirection(row, name, endpoint, allowed, host).filter(|line| !warnings.contains(line)));
+                warnings
+                    .extend(redirection(row, name, endpoint, allowed, host).filter(|line| !warnings.contains(line)));
             }
             let stronger = row.variables.iter().skip_while(|other| **other != name).skip(1);
             for other in stronger.filter(|other| self.is_passed_on(other, host)) {
-                warnings.push(format!("{other} is inherited and is used in place of {name}; to leave it out: --drop-other-keys"));
+                warnings.push(format!(
+                    "{other} is inherited and is used in place of {name}; to leave it out: --drop-other-keys"
+                ));
             }
         }
         warnings
@@ -107,15 +112,18 @@ fn all(profile: &Profile, description: &Description) -> Result<Injection, Error>
         name: described.variable.clone(),
         from: described.variable.clone(),
     };
-    Ok(Injection { keys: description.variables.iter().map(same).collect(), plain: description.set.clone(), dropped: Vec::new() })
+    Ok(Injection {
+        keys: description.variables.iter().map(same).collect(),
+        plain: description.set.clone(),
+        dropped: Vec::new(),
+    })
 }
 
 fn only(profile: &Profile, description: &Description, wanted: &[Wanted]) -> Result<Injection, Error> {
     for Wanted { from, .. } in wanted {
-        description.variable(from).ok_or_else(|| Error::VariableMissing {
-            profile: profile.name.to_string(),
-            variable: from.to_string(),
-        })?;
+        description
+            .variable(from)
+            .ok_or_else(|| Error::VariableMissing { profile: profile.name.to_string(), variable: from.to_string() })?;
     }
     Ok(Injection { keys: wanted.to_vec(), ..Injection::default() })
 }
@@ -128,7 +136,9 @@ fn redirection(row: &Provider, name: &str, endpoint: &str, allowed: &[String], h
         return None;
     }
     let target = target.unwrap_or("an address withkey cannot read");
-    Some(format!("{endpoint} is inherited and sends {name} to {target}; if that is right, allow_endpoint in the description says so"))
+    Some(format!(
+        "{endpoint} is inherited and sends {name} to {target}; if that is right, allow_endpoint in the description says so"
+    ))
 }
 
 /// The host of a URL; never what stands before an `@`, which may be a secret.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::host::{self, Host};
 use crate::profile::binding::Bindings;
-use crate::profile::{Description, ProfileName};
+use crate::profile::{ProfileName, description};
 use crate::ui::sanitize;
 
 /// A project's dotfile.
@@ -91,7 +91,9 @@ pub fn resolve(option: Option<&ProfileName>, host: &Host) -> Result<Option<Chose
     let folders = host.folders()?;
     let bound = Bindings::read(&folders)?.above(&here)?;
     for directory in within_file_system(&here)? {
-        if let Some(binding) = bound.iter().find(|bound| bound.directory.as_deref().is_some_and(|bound| same(bound, directory))) {
+        if let Some(binding) =
+            bound.iter().find(|bound| bound.directory.as_deref().is_some_and(|bound| same(bound, directory)))
+        {
             return Ok(Some(Chosen { name: binding.profile.clone(), source: Source::Binding(directory.to_owned()) }));
         }
         refuse_project_dotfile(directory)?;
@@ -100,8 +102,7 @@ pub fn resolve(option: Option<&ProfileName>, host: &Host) -> Result<Option<Chose
         return Ok(Some(Chosen { name: default.profile, source: Source::Default }));
     }
     let name = ProfileName::usual();
-    let exists = Description::read(&folders, &name)?.is_some();
-    Ok(exists.then_some(Chosen { name, source: Source::Default }))
+    Ok(description::exists(&folders, &name).then_some(Chosen { name, source: Source::Default }))
 }
 
 /// `here` and the directories above it, up to the root or a file system's boundary.

@@ -88,7 +88,9 @@ impl Variable {
     /// [`Error::VariableName`] with the reason.
     pub fn for_key(text: &str) -> Result<Self, Error> {
         let name: Self = text.parse()?;
-        if provider::of_variable(text).is_none() && REFUSED.iter().any(|pattern| fits(&text.to_ascii_uppercase(), pattern)) {
+        if provider::of_variable(text).is_none()
+            && REFUSED.iter().any(|pattern| fits(&text.to_ascii_uppercase(), pattern))
+        {
             let why = "it would redirect programs or change what they run; no dotfile may set it";
             return Err(Error::VariableName { name: text.to_owned(), why });
         }
@@ -130,8 +132,20 @@ mod tests {
     #[test]
     fn names_that_redirect_or_run_code_are_refused() {
         for name in [
-            "PATH", "LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "OPENAI_BASE_URL", "HTTPS_PROXY", "https_proxy", "NODE_OPTIONS",
-            "PYTHONPATH", "BASH_ENV", "GIT_SSH_COMMAND", "OPENAI_API_BASE", "WITHKEY_PROFILE", "PERL5OPT", "ENV",
+            "PATH",
+            "LD_PRELOAD",
+            "DYLD_INSERT_LIBRARIES",
+            "OPENAI_BASE_URL",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "NODE_OPTIONS",
+            "PYTHONPATH",
+            "BASH_ENV",
+            "GIT_SSH_COMMAND",
+            "OPENAI_API_BASE",
+            "WITHKEY_PROFILE",
+            "PERL5OPT",
+            "ENV",
         ] {
             assert!(Variable::for_key(name).is_err(), "{name}");
         }

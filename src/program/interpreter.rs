@@ -62,8 +62,11 @@ fn loader(head: &[u8]) -> Option<&[u8]> {
         bytes.get_mut(..len)?.copy_from_slice(head.get(at..at.checked_add(len)?)?);
         usize::try_from(u64::from_le_bytes(bytes)).ok()
     };
-    let (table, size, count) =
-        if wide { (number(32, 8)?, number(54, 2)?, number(56, 2)?) } else { (number(28, 4)?, number(42, 2)?, number(44, 2)?) };
+    let (table, size, count) = if wide {
+        (number(32, 8)?, number(54, 2)?, number(56, 2)?)
+    } else {
+        (number(28, 4)?, number(42, 2)?, number(44, 2)?)
+    };
     (0..count).find_map(|index| {
         let row = table.checked_add(index.checked_mul(size)?)?;
         if number(row, 4)? != PT_INTERP {

@@ -55,7 +55,14 @@ pub fn room_for(
 ///
 /// # Errors
 /// As [`room_for`], and when the store or the description cannot be written; the profile is then as it was.
-pub fn add(name: &ProfileName, taken: &[Taken], asked: Option<StoreKind>, replace: bool, host: &Host, ui: Ui) -> Result<StoreKind, Error> {
+pub fn add(
+    name: &ProfileName,
+    taken: &[Taken],
+    asked: Option<StoreKind>,
+    replace: bool,
+    host: &Host,
+    ui: Ui,
+) -> Result<StoreKind, Error> {
     let variables: Vec<_> = taken.iter().map(|taken| taken.variable.clone()).collect();
     let store = store::of(room_for(name, &variables, asked, replace, host)?, host, ui)?;
     store.prepare()?;
@@ -90,7 +97,7 @@ pub fn add(name: &ProfileName, taken: &[Taken], asked: Option<StoreKind>, replac
 pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: Ui) -> Result<bool, Error> {
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
-    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: "this command".to_owned() };
+    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
     let mut description = Description::read(&folders, name)?.ok_or_else(unknown)?;
     let store = store::of(description.store, host, ui)?;
     if let Some(variable) = variable {

@@ -50,7 +50,8 @@ pub fn read(text: &[u8], file: &str) -> Result<Vec<(Variable, Key)>, Error> {
         if read.iter().any(|(other, _)| other.as_str() == name) {
             return Err(refuse(*line, name, "the name stands there twice"));
         }
-        let key = Key::new(value.as_bytes()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+        let key =
+            Key::new(value.as_bytes()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
         read.push((name.parse()?, key));
     }
     match values.next() {
@@ -73,7 +74,9 @@ pub fn change(text: &[u8], changes: &[Change], file: &str) -> Result<Protected, 
     let mut placed = vec![false; changes.len()];
     let mut end = 0;
     for assignment in &assignments {
-        let Some(index) = changes.iter().position(|change| change.variable().as_str() == assignment.name) else { continue };
+        let Some(index) = changes.iter().position(|change| change.variable().as_str() == assignment.name) else {
+            continue;
+        };
         pieces.extend(text.get(end..assignment.range.start));
         pieces.extend(lines.get(index).into_iter().flatten().map(Protected::bytes));
         placed.iter_mut().skip(index).take(1).for_each(|placed| *placed = true);
@@ -111,7 +114,8 @@ fn line_of(change: &Change) -> Result<Option<Protected>, Error> {
     }
     pieces.push(rest);
     pieces.push(b"'\n");
-    let line = Protected::from_pieces(&pieces).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+    let line =
+        Protected::from_pieces(&pieces).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
     Ok(Some(line))
 }
 
@@ -126,7 +130,7 @@ fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
         let mut cursor = Cursor { rest };
         cursor.blanks();
         if cursor.at_end_or(b'#') {
-            let length = cursor.to_line_end(rest);
+            let length = cursor.skip_line(rest);
             if rest.get(..length).is_some_and(|comment| std::str::from_utf8(comment).is_err()) {
                 return Err(refuse("a comment", "it is not UTF-8 text"));
             }
@@ -136,7 +140,7 @@ fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
         }
         let name = cursor.name().map_err(|why| refuse("no name", why))?;
         cursor.value().map_err(|why| refuse(&name, why))?;
-        let length = cursor.to_line_end(rest);
+        let length = cursor.skip_line(rest);
         let range = start..start + length;
         let lines = text.get(range.clone()).unwrap_or_default();
         if std::str::from_utf8(lines).is_err() {
@@ -178,7 +182,7 @@ impl Cursor<'_> {
     }
 
     /// Goes behind the line's end; gives how far that is from the start of `whole`.
-    fn to_line_end(&mut self, whole: &[u8]) -> usize {
+    fn skip_line(&mut self, whole: &[u8]) -> usize {
         let count = self.rest.iter().position(|&byte| byte == b'\n').map_or(self.rest.len(), |at| at + 1);
         self.skip(count);
         whole.len() - self.rest.len()
@@ -223,8 +227,22 @@ impl Cursor<'_> {
         }
         let before = self.rest.len();
         self.blanks();
-        let comment = self.next() == Some(b'#') && self.rest.len() < before;
-        if self.at_line_end() || comment { Ok(()) } else { Err("there is more behind the value") }
+        let blanks = before - self.rest.len();
+        match self.next() {
+            _ if self.at_line_end() => Ok(()),
+            Some(b'#') if blanks > 0 => self.comment(blanks),
+            _ => Err("there is more behind the value"),
+        }
+    }
+
+    /// A comment behind a value. dotenvy sees it only behind an odd number of blanks (its two states take turns); else
+    /// it takes a quote in the comment for one that opens.
+    fn comment(&self, blanks: usize) -> Result<(), &'static str> {
+        let mut line = self.rest.iter().take_while(|&&byte| byte != b'\n');
+        if blanks.is_multiple_of(2) && line.any(|byte| b"'\"\\".contains(byte)) {
+            return Err("the comment behind it holds a quote or a backslash");
+        }
+        Ok(())
     }
 
     /// `'…'`, and as withkey writes it `'…'\''…'` and `'…'\\'…'`. May span lines.

@@ -20,6 +20,9 @@ use crate::store::identity::Identities;
 use crate::store::{Change, Store, dotenv, envelope};
 use crate::ui::Ui;
 
+/// Where an age file lies, and its bytes.
+type AgeFile = (PathBuf, Zeroizing<Vec<u8>>);
+
 /// How often a reader looks again when writers keep changing the profile under it.
 const LOOKS: usize = 1000;
 
@@ -56,7 +59,7 @@ impl<'a> Dotfile<'a> {
     }
 
     /// The age file that belongs to the profile's description, and where it lies; nothing when there is none.
-    fn sealed(&self, name: &ProfileName, description: &Description) -> Result<Option<(PathBuf, Zeroizing<Vec<u8>>)>, Error> {
+    fn sealed(&self, name: &ProfileName, description: &Description) -> Result<Option<AgeFile>, Error> {
         let mut data = description.data.clone();
         for _ in 0..LOOKS {
             let mut by_hand = None;
@@ -105,7 +108,8 @@ impl Store for Dotfile<'_> {
         let plaintext = self.plaintext(name, description)?;
         let mut found = dotenv::read(plaintext.bytes(), &self.path(name).display().to_string())?;
         crate::memory::scrub_stack();
-        let missing = |variable: &Variable| Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
+        let missing =
+            |variable: &Variable| Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
         let mut keys = Vec::with_capacity(variables.len());
         for (index, variable) in variables.iter().enumerate() {
             // `-e` may ask for one key under two names.
@@ -149,7 +153,9 @@ impl Store for Dotfile<'_> {
         let opened = identities.open(&back, &staged)?;
         let read = dotenv::read(opened.bytes(), &file)?;
         let as_given = |change: &Change| match change {
-            Change::Put(variable, key) => read.iter().any(|(name, back)| name == *variable && back.expose() == key.expose()),
+            Change::Put(variable, key) => {
+                read.iter().any(|(name, back)| name == *variable && back.expose() == key.expose())
+            }
             Change::Remove(variable) => !read.iter().any(|(name, _)| name == *variable),
         };
         if changes.iter().all(as_given) {
@@ -163,7 +169,9 @@ impl Store for Dotfile<'_> {
     fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
         let staged = self.staged(name);
         match files::read(&staged, files::LARGEST, Guard::Own)? {
-            Some(bytes) if description.data.as_deref() == Some(&hash(&bytes)) => files::rename(&staged, &self.path(name)),
+            Some(bytes) if description.data.as_deref() == Some(&hash(&bytes)) => {
+                files::rename(&staged, &self.path(name))
+            }
             Some(_) => files::remove(&staged),
             None => Ok(()),
         }

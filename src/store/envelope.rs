@@ -79,7 +79,8 @@ fn decrypt<'a>(sealed: &[u8], identities: impl Iterator<Item = &'a dyn Identity>
     let decryptor = Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(closed)?;
     let mut reader = decryptor.decrypt(identities).map_err(closed)?;
     // The plaintext is shorter than the file that seals it.
-    let mut plaintext = Protected::zeroed(sealed.len()).map_err(|_| Closed::Damaged("there is no memory to open it in"))?;
+    let mut plaintext =
+        Protected::zeroed(sealed.len()).map_err(|_| Closed::Damaged("there is no memory to open it in"))?;
     let mut filled = 0;
     while let Some(rest) = plaintext.bytes_mut().get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {
@@ -99,7 +100,9 @@ fn closed(error: DecryptError) -> Closed {
         DecryptError::ExcessiveWork { .. } => Closed::Damaged("it asks for more work than any passphrase needs"),
         DecryptError::KeyDecryptionFailed => Closed::Passphrase,
         DecryptError::UnknownFormat => Closed::Damaged("it is of an age format this build does not know"),
-        DecryptError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Closed::Damaged("it is cut short"),
+        DecryptError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Closed::Damaged("it is cut short")
+        }
         DecryptError::InvalidMac | DecryptError::DecryptionFailed => Closed::Damaged("it is damaged"),
         _ => Closed::Damaged("it is not an age file, or it is damaged"),
     }
@@ -143,8 +146,13 @@ pub fn seal_with_passphrase(plaintext: &[u8], passphrase: SecretString) -> Resul
 }
 
 #[inline(never)]
-fn encrypt<'a>(plaintext: &[u8], recipients: impl Iterator<Item = &'a dyn Recipient>, format: Format) -> Result<Vec<u8>, Error> {
-    let encryptor = Encryptor::with_recipients(recipients).map_err(|error| Error::Seal { why: cannot_seal(&error).to_owned() })?;
+fn encrypt<'a>(
+    plaintext: &[u8],
+    recipients: impl Iterator<Item = &'a dyn Recipient>,
+    format: Format,
+) -> Result<Vec<u8>, Error> {
+    let encryptor =
+        Encryptor::with_recipients(recipients).map_err(|error| Error::Seal { why: cannot_seal(&error).to_owned() })?;
     let mut sealed = Vec::new();
     let write = || {
         let mut writer = encryptor.wrap_output(ArmoredWriter::wrap_output(&mut sealed, format)?)?;

@@ -102,7 +102,8 @@ impl Identities {
             let secret = identity.to_string();
             let lines: [&[u8]; 5] =
                 [b"# public key: ", recipient.as_bytes(), b"\n", secret.expose_secret().as_bytes(), b"\n"];
-            let text = Protected::from_pieces(&lines).map_err(|source| Error::System { doing: "make an identity", source })?;
+            let text =
+                Protected::from_pieces(&lines).map_err(|source| Error::System { doing: "make an identity", source })?;
             files::replace(&folders.recipient(), format!("{recipient}\n").as_bytes())?;
             match passphrase {
                 Some(passphrase) => {
@@ -111,7 +112,10 @@ impl Identities {
                 }
                 None => files::replace(&folders.identity(), text.bytes())?,
             }
-            ui.notice(&format!("made your identity, {}: back it up, nothing else opens your dotfiles", folders.identity().display()));
+            ui.notice(&format!(
+                "made your identity, {}: back it up, nothing else opens your dotfiles",
+                folders.identity().display()
+            ));
             drop(lock);
             let mut identities = Self::none(host);
             identities.from = folders.identity().display().to_string();
@@ -173,7 +177,8 @@ impl Identities {
             if line.starts_with("AGE-PLUGIN-") || line.starts_with("AGE-SECRET-KEY-PQ-") {
                 return Err(wrong("it is of a kind this build does not support"));
             }
-            let identity: x25519::Identity = line.parse().map_err(|_| wrong("it is not an age identity or an SSH key"))?;
+            let identity: x25519::Identity =
+                line.parse().map_err(|_| wrong("it is not an age identity or an SSH key"))?;
             let recipient = identity.to_public();
             self.recipient.get_or_insert_with(|| recipient.to_string());
             if encrypt_to {
@@ -187,11 +192,13 @@ impl Identities {
 
     fn take_ssh(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
-        let identity = ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
+        let identity =
+            ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
-        let recipient = ssh::Recipient::try_from(identity.clone()).map_err(|_| wrong("its public half cannot be used"))?;
+        let recipient =
+            ssh::Recipient::try_from(identity.clone()).map_err(|_| wrong("its public half cannot be used"))?;
         self.recipient.get_or_insert_with(|| recipient.to_string());
         if encrypt_to {
             self.recipients.push(Box::new(recipient));
@@ -246,7 +253,8 @@ fn offer_passphrase(host: &Host) -> Result<Option<SecretString>, Error> {
 }
 
 fn as_secret(typed: &Protected) -> Result<SecretString, Error> {
-    let text = std::str::from_utf8(typed.bytes()).map_err(|_| Error::Prompt { why: "the passphrase is not UTF-8 text" })?;
+    let text =
+        std::str::from_utf8(typed.bytes()).map_err(|_| Error::Prompt { why: "the passphrase is not UTF-8 text" })?;
     Ok(SecretString::from(text.to_owned()))
 }
 
@@ -254,7 +262,8 @@ fn as_secret(typed: &Protected) -> Result<SecretString, Error> {
 fn close_at_exec(path: &Path) {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     use std::os::fd::BorrowedFd;
-    let number = path.to_str().and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
+    let number =
+        path.to_str().and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
     let Some(number) = number.and_then(|number| number.parse().ok()).filter(|number| *number > 2) else { return };
     #[allow(unsafe_code)]
     // SAFETY: the descriptor was open a moment ago, and nothing of ours closes it; a stale number only makes fcntl fail.

@@ -71,7 +71,8 @@ pub fn from_standard_input(variables: &[Variable], ui: Ui) -> Result<Vec<Key>, E
 /// # Errors
 /// [`Error::Key`] when it cannot be a key.
 pub fn judged(variable: &Variable, raw: &[u8], ui: Ui) -> Result<Key, Error> {
-    let refused = |refusal: key::Refusal| Error::Key { variable: variable.to_string(), why: refusal.why, hint: refusal.hint };
+    let refused =
+        |refusal: key::Refusal| Error::Key { variable: variable.to_string(), why: refusal.why, hint: refusal.hint };
     let intake = key::take_in(variable.as_str(), raw).map_err(refused)?;
     if !intake.taken_off.is_empty() {
         ui.notice(&format!("took {} off the value for {variable}", intake.taken_off.join(", ")));

@@ -30,7 +30,9 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
             let prompt = if std::io::stdin().is_terminal() { Some(prompt(&name, host)?) } else { None };
             store::of(kind, host, ui)?.prepare()?;
             match prompt {
-                Some(prompt) => variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?,
+                Some(prompt) => {
+                    variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?
+                }
                 None => intake::from_standard_input(&variables, ui)?,
             }
         }

@@ -28,7 +28,7 @@ pub fn run(words: &Remove, host: &Host, ui: Ui) -> Result<Exit, Error> {
 
 fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Result<(), Error> {
     let folders = host.folders()?;
-    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: "this command".to_owned() };
+    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
     let description = Description::read(&folders, name)?.ok_or_else(unknown)?;
     let what = variable.map_or_else(|| format!("profile {name}"), |variable| format!("{variable} of profile {name}"));
     let hint = match variable {
@@ -36,7 +36,9 @@ fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Resu
         None => format!("withkey remove {name} --yes"),
     };
     let prompt = Prompt::open(host.agent(), "leave to remove it", &hint)?;
-    for described in description.variables.iter().filter(|described| variable.is_none_or(|variable| described.variable == *variable)) {
+    for described in
+        description.variables.iter().filter(|described| variable.is_none_or(|variable| described.variable == *variable))
+    {
         prompt.tell(&format!("  {} {}", described.variable, described.masked));
     }
     for bound in Bindings::read(&folders)?.all()?.iter().filter(|bound| bound.profile == *name && variable.is_none()) {

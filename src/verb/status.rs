@@ -95,7 +95,10 @@ fn lines(report: &Report, profile: Option<&Profile>) -> String {
 fn pages(injection: &Injection) -> Vec<PageJson> {
     let mut rows: Vec<&'static Provider> = Vec::new();
     let named = injection.keys.iter().map(|wanted| wanted.from.as_str());
-    for row in named.chain([USUAL_VARIABLE].into_iter().filter(|_| injection.keys.is_empty())).filter_map(provider::of_variable) {
+    for row in named
+        .chain([USUAL_VARIABLE].into_iter().filter(|_| injection.keys.is_empty()))
+        .filter_map(provider::of_variable)
+    {
         if !rows.iter().any(|known| known.name == row.name) {
             rows.push(row);
         }

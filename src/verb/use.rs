@@ -81,5 +81,5 @@ fn must_exist(name: &ProfileName, host: &Host) -> Result<(), Error> {
     if name.is_inherit() || Description::read(&host.folders()?, name)?.is_some() {
         return Ok(());
     }
-    Err(Error::UnknownProfile { name: name.to_string(), chosen_by: "this command".to_owned() })
+    Err(Error::UnknownProfile { name: name.to_string(), chosen_by: None })
 }

@@ -6,6 +6,7 @@ use crate::cli::Launch;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::memory;
 use crate::profile::injection::Injection;
 use crate::profile::{Profile, resolve};
 use crate::program::Program;
@@ -73,6 +74,7 @@ fn fill(profile: &Profile, injection: Injection, host: &Host, ui: Ui) -> Result<
     if let Some(description) = profile.description.as_ref().filter(|_| !injection.keys.is_empty()) {
         let variables: Vec<_> = injection.keys.iter().map(|wanted| &wanted.from).collect();
         let keys = store::of(description.store, host, ui)?.read(&profile.name, description, &variables)?;
+        memory::scrub_stack();
         for (wanted, key) in injection.keys.iter().zip(keys) {
             let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
             if replaced == environment::Replaced::AnotherValue && ui::stderr_is_terminal() {

@@ -38,10 +38,12 @@ pub fn run(host: Host) -> Exit {
     let fallback = Ui::new(Color::Auto, &host);
     // A panic must not reach the C frame of the door; its text could hold anything, so it is not shown.
     panic::set_hook(Box::new(|_| {}));
-    panic::catch_unwind(AssertUnwindSafe(|| dispatch(host))).unwrap_or_else(|_| {
+    let exit = panic::catch_unwind(AssertUnwindSafe(|| dispatch(host))).unwrap_or_else(|_| {
         fallback.error(&Error::Internal);
         Exit::LaunchFailed
-    })
+    });
+    memory::scrub_stack();
+    exit
 }
 
 fn dispatch(host: Host) -> Exit {

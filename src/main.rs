@@ -12,8 +12,11 @@ use withkey::host::{Host, IDENTITY};
 use withkey::memory::{self, Protected};
 
 /// Called by the C runtime with what `execve` left on the stack.
+///
+/// # Safety
+/// `argv` and `envp` are the process's own lists of C strings, as the C runtime gives them.
 #[unsafe(no_mangle)]
-pub extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *const *mut c_char) -> c_int {
+pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *const *mut c_char) -> c_int {
     memory::refuse_dumps();
     fill_standard_descriptors();
     // SAFETY: the C runtime gives two lists of C strings that end with a null pointer and live as long as the process;

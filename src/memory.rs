@@ -21,8 +21,9 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 /// Pages are mapped in pieces of at least this many bytes; a usual launch needs one.
 const CHUNK: usize = 32 * 1024;
 
-/// How far below the caller [`scrub_stack`] overwrites, in bytes.
-const STACK_BELOW: usize = 64 * 1024;
+/// How far below the caller [`scrub_stack`] overwrites, in bytes: more than age and dotenvy go down, as the scan of the
+/// process at its `execve` shows.
+const STACK_BELOW: usize = 48 * 1024;
 
 static CHUNKS: Mutex<Vec<Chunk>> = Mutex::new(Vec::new());
 
@@ -162,8 +163,8 @@ fn map_secretmem(_len: usize) -> Option<NonNull<u8>> {
 /// The frames above are withkey's own, which hold secrets in [`Protected`] only.
 #[inline(never)]
 pub fn scrub_stack() {
-    let mut below = [0_u8; STACK_BELOW];
-    std::hint::black_box(&mut below).zeroize();
+    // Writing the zeros is the work; nothing may take them for unused.
+    std::hint::black_box(&mut [0_u8; STACK_BELOW]);
 }
 
 /// Makes this process unreadable for others of the same user: no core dump, no ptrace. `execve` resets it.

@@ -105,11 +105,13 @@ pub fn resolve(option: Option<&ProfileName>, host: &Host) -> Result<Option<Chose
     Ok(description::exists(&folders, &name).then_some(Chosen { name, source: Source::Default }))
 }
 
-/// `here` and the directories above it, up to the root or a file system's boundary.
-fn within_file_system(here: &Path) -> Result<Vec<&Path>, Error> {
+/// `here` and the directories above it, up to the root or a file system's boundary; each is looked at when it is asked for.
+fn within_file_system(here: &Path) -> Result<impl Iterator<Item = &Path>, Error> {
     let device = |directory: &Path| std::fs::symlink_metadata(directory).map(|facts| facts.dev());
     let home = device(here).map_err(|source| Error::NoCurrentDirectory { source })?;
-    Ok(here.ancestors().take_while(|directory| device(directory).is_ok_and(|device| device == home)).collect())
+    let above =
+        here.ancestors().skip(1).take_while(move |directory| device(directory).is_ok_and(|device| device == home));
+    Ok(std::iter::once(here).chain(above))
 }
 
 /// Equal as bytes; a binding written by hand may end in a slash.

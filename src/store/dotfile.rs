@@ -107,7 +107,6 @@ impl Store for Dotfile<'_> {
     fn read(&self, name: &ProfileName, description: &Description, variables: &[&Variable]) -> Result<Vec<Key>, Error> {
         let plaintext = self.plaintext(name, description)?;
         let mut found = dotenv::read(plaintext.bytes(), &self.path(name).display().to_string())?;
-        crate::memory::scrub_stack();
         let missing =
             |variable: &Variable| Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
         let mut keys = Vec::with_capacity(variables.len());
@@ -146,7 +145,7 @@ impl Store for Dotfile<'_> {
         };
         let plaintext = dotenv::change(before.as_ref().map_or(b"", |before| before.bytes()), changes, &file)?;
         let identities = self.identities(Identities::in_force)?;
-        let sealed = envelope::seal(plaintext.bytes(), &identities.recipients)?;
+        let sealed = envelope::seal(plaintext.bytes(), &identities.recipients()?)?;
         let staged = self.staged(name);
         files::replace(&staged, &sealed)?;
         let back = files::read(&staged, files::LARGEST, Guard::Own)?.unwrap_or_default();

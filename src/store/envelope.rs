@@ -8,7 +8,7 @@ use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, EncryptError, Encryptor, Identity, Recipient};
 
 use crate::error::Error;
-use crate::memory::{self, Protected};
+use crate::memory::Protected;
 
 /// How an age file in text form begins.
 pub const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
@@ -43,11 +43,9 @@ pub enum Closed {
 /// Why it stays closed.
 ///
 /// # Secrets
-/// The plaintext is the caller's, in protected pages; what the library left on the stack is overwritten.
+/// The plaintext is the caller's, in protected pages; pieces may be left on the stack (`memory::scrub_stack`).
 pub fn open(sealed: &[u8], identities: &[Box<dyn Identity>]) -> Result<Protected, Closed> {
-    let opened = decrypt(sealed, identities.iter().map(|identity| &**identity));
-    memory::scrub_stack();
-    opened
+    decrypt(sealed, identities.iter().map(|identity| &**identity))
 }
 
 /// Opens an age file with a passphrase.
@@ -60,9 +58,7 @@ pub fn open(sealed: &[u8], identities: &[Box<dyn Identity>]) -> Result<Protected
 pub fn open_with_passphrase(sealed: &[u8], passphrase: SecretString) -> Result<Protected, Closed> {
     let mut identity = age::scrypt::Identity::new(passphrase);
     identity.set_max_work_factor(MOST_WORK);
-    let opened = decrypt(sealed, std::iter::once(&identity as &dyn Identity));
-    memory::scrub_stack();
-    opened
+    decrypt(sealed, std::iter::once(&identity as &dyn Identity))
 }
 
 /// Whether an age file is sealed with a passphrase rather than to recipients.
@@ -71,7 +67,6 @@ pub fn is_protected(sealed: &[u8]) -> bool {
     Decryptor::new_buffered(ArmoredReader::new(sealed)).is_ok_and(|decryptor| decryptor.is_scrypt())
 }
 
-#[inline(never)]
 fn decrypt<'a>(sealed: &[u8], identities: impl Iterator<Item = &'a dyn Identity>) -> Result<Protected, Closed> {
     if sealed.is_empty() {
         return Err(Closed::Damaged("it is empty"));
@@ -125,9 +120,7 @@ pub fn explain(closed: Closed, path: &Path, identity: &str) -> Error {
 /// # Errors
 /// When a recipient cannot be encrypted to.
 pub fn seal(plaintext: &[u8], recipients: &[Box<dyn Recipient + Send>]) -> Result<Vec<u8>, Error> {
-    let sealed = encrypt(plaintext, recipients.iter().map(|recipient| &**recipient as &dyn Recipient), Format::Binary);
-    memory::scrub_stack();
-    sealed
+    encrypt(plaintext, recipients.iter().map(|recipient| &**recipient as &dyn Recipient), Format::Binary)
 }
 
 /// Seals `plaintext` with a passphrase, in text form.
@@ -140,12 +133,9 @@ pub fn seal(plaintext: &[u8], recipients: &[Box<dyn Recipient + Send>]) -> Resul
 pub fn seal_with_passphrase(plaintext: &[u8], passphrase: SecretString) -> Result<Vec<u8>, Error> {
     let mut recipient = age::scrypt::Recipient::new(passphrase);
     recipient.set_work_factor(WORK);
-    let sealed = encrypt(plaintext, std::iter::once(&recipient as &dyn Recipient), Format::AsciiArmor);
-    memory::scrub_stack();
-    sealed
+    encrypt(plaintext, std::iter::once(&recipient as &dyn Recipient), Format::AsciiArmor)
 }
 
-#[inline(never)]
 fn encrypt<'a>(
     plaintext: &[u8],
     recipients: impl Iterator<Item = &'a dyn Recipient>,

@@ -29,13 +29,18 @@ const NO_TERMINAL: &str = "give an identity without a passphrase: WITHKEY_IDENTI
 pub struct Identities {
     /// Where they come from, for messages.
     pub from: String,
-    /// What opens.
-    pub open: Vec<Box<dyn Identity>>,
-    /// What own dotfiles are encrypted to.
-    pub recipients: Vec<Box<dyn Recipient + Send>>,
-    /// The first recipient, as text to give away.
-    pub recipient: Option<String>,
+    pairs: Vec<Pair>,
+    /// How many of the pairs, from the first on, own dotfiles are encrypted to. The others only open.
+    own: usize,
+    /// Further recipients of own dotfiles, as config.toml writes them.
+    further: Vec<String>,
     ask: Ask,
+}
+
+/// A private key of a kind that age knows. Its public half is computed when it is asked for: a launch does not need it.
+enum Pair {
+    Age(x25519::Identity),
+    Ssh(ssh::Identity),
 }
 
 impl Identities {
@@ -50,7 +55,8 @@ impl Identities {
         let mut identities = Self::none(host);
         if let Some(text) = &host.identity {
             IDENTITY.clone_into(&mut identities.from);
-            identities.take(text.bytes(), true)?;
+            identities.take(text.bytes())?;
+            identities.own = identities.pairs.len();
             return Ok(identities);
         }
         if let Some(file) = host.variable(IDENTITY_FILE) {
@@ -59,27 +65,27 @@ impl Identities {
             let missing = || Error::NoIdentity { path: path.to_owned() };
             let text = files::read_secret(path, LARGEST, Guard::Named)?.ok_or_else(missing)?;
             close_at_exec(path);
-            identities.take(text.bytes(), true)?;
+            identities.take(text.bytes())?;
+            identities.own = identities.pairs.len();
             return Ok(identities);
         }
         let config = Config::read(host)?;
         let path = host.folders()?.identity();
         identities.from = path.display().to_string();
         match files::read_secret(&path, LARGEST, Guard::Secret)? {
-            Some(text) => identities.take(text.bytes(), true)?,
+            Some(text) => identities.take(text.bytes())?,
             None if config.identities.is_empty() => return Err(Error::NoIdentity { path }),
             None => {}
         }
+        identities.own = identities.pairs.len();
         for path in &config.identities {
             let missing = || Error::NoIdentity { path: path.clone() };
             let text = files::read_secret(path, LARGEST, Guard::Secret)?.ok_or_else(missing)?;
-            // They open; own dotfiles are encrypted to the personal identity, and to them only where there is none.
-            let alone = identities.recipients.is_empty();
-            identities.take(text.bytes(), alone)?;
+            identities.take(text.bytes())?;
         }
-        for text in &config.recipients {
-            identities.recipients.push(parse_recipient(text)?);
-        }
+        // Own dotfiles are encrypted to the SSH keys of config.toml only where there is no personal identity.
+        identities.own = if identities.own == 0 { identities.pairs.len() } else { identities.own };
+        identities.further = config.recipients;
         Ok(identities)
     }
 
@@ -119,10 +125,9 @@ impl Identities {
             drop(lock);
             let mut identities = Self::none(host);
             identities.from = folders.identity().display().to_string();
-            identities.take(text.bytes(), true)?;
-            for text in &Config::read(host)?.recipients {
-                identities.recipients.push(parse_recipient(text)?);
-            }
+            identities.take(text.bytes())?;
+            identities.own = identities.pairs.len();
+            identities.further = Config::read(host)?.recipients;
             return Ok(identities);
         }
         drop(lock);
@@ -137,19 +142,50 @@ impl Identities {
     /// # Secrets
     /// The plaintext is the caller's, in protected pages.
     pub fn open(&self, sealed: &[u8], path: &Path) -> Result<Protected, Error> {
-        envelope::open(sealed, &self.open).map_err(|closed| {
+        let open: Vec<Box<dyn Identity>> = self.pairs.iter().map(|pair| pair.identity(&self.ask)).collect();
+        envelope::open(sealed, &open).map_err(|closed| {
             // A prompt that could not be shown says more than what age made of it.
             self.ask.failed().unwrap_or_else(|| envelope::explain(closed, path, &self.from))
         })
     }
 
+    /// What own dotfiles are encrypted to.
+    ///
+    /// # Errors
+    /// When a recipient cannot be encrypted to.
+    pub fn recipients(&self) -> Result<Vec<Box<dyn Recipient + Send>>, Error> {
+        let own = self.pairs.iter().take(self.own).map(|pair| self.public(pair));
+        own.chain(self.further.iter().map(|text| parse_recipient(text))).collect()
+    }
+
+    /// The first recipient, as text to give away.
+    #[must_use]
+    pub fn recipient(&self) -> Option<String> {
+        match self.pairs.first()? {
+            Pair::Age(identity) => Some(identity.to_public().to_string()),
+            Pair::Ssh(identity) => {
+                ssh::Recipient::try_from(identity.clone()).ok().map(|recipient| recipient.to_string())
+            }
+        }
+    }
+
+    fn public(&self, pair: &Pair) -> Result<Box<dyn Recipient + Send>, Error> {
+        match pair {
+            Pair::Age(identity) => Ok(Box::new(identity.to_public())),
+            Pair::Ssh(identity) => match ssh::Recipient::try_from(identity.clone()) {
+                Ok(recipient) => Ok(Box::new(recipient)),
+                Err(_) => Err(Error::Identity { from: self.from.clone(), why: "its public half cannot be used" }),
+            },
+        }
+    }
+
     fn none(host: &Host) -> Self {
         let ask = Ask { agent: host.agent(), failure: Arc::default() };
-        Self { from: String::new(), open: Vec::new(), recipients: Vec::new(), recipient: None, ask }
+        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), ask }
     }
 
     /// Takes in the identities that `text` holds: age's, an SSH key, or either protected by a passphrase.
-    fn take(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+    fn take(&mut self, text: &[u8]) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
         if envelope::is_age(text) {
             if !envelope::is_protected(text) {
@@ -161,15 +197,15 @@ impl Identities {
                 Closed::Damaged(why) => wrong(why),
                 _ => Error::WrongPassphrase { from: self.from.clone() },
             })?;
-            return self.take_plain(opened.bytes(), encrypt_to);
+            return self.take_plain(opened.bytes());
         }
         if text.trim_ascii_start().starts_with(b"-----BEGIN") {
-            return self.take_ssh(text, encrypt_to);
+            return self.take_ssh(text);
         }
-        self.take_plain(text, encrypt_to)
+        self.take_plain(text)
     }
 
-    fn take_plain(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+    fn take_plain(&mut self, text: &[u8]) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
         let text = std::str::from_utf8(text).map_err(|_| wrong("it is not text"))?;
         let mut any = false;
@@ -179,31 +215,20 @@ impl Identities {
             }
             let identity: x25519::Identity =
                 line.parse().map_err(|_| wrong("it is not an age identity or an SSH key"))?;
-            let recipient = identity.to_public();
-            self.recipient.get_or_insert_with(|| recipient.to_string());
-            if encrypt_to {
-                self.recipients.push(Box::new(recipient));
-            }
-            self.open.push(Box::new(identity));
+            self.pairs.push(Pair::Age(identity));
             any = true;
         }
         if any { Ok(()) } else { Err(wrong("it is empty")) }
     }
 
-    fn take_ssh(&mut self, text: &[u8], encrypt_to: bool) -> Result<(), Error> {
+    fn take_ssh(&mut self, text: &[u8]) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
         let identity =
             ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
-        let recipient =
-            ssh::Recipient::try_from(identity.clone()).map_err(|_| wrong("its public half cannot be used"))?;
-        self.recipient.get_or_insert_with(|| recipient.to_string());
-        if encrypt_to {
-            self.recipients.push(Box::new(recipient));
-        }
-        self.open.push(Box::new(identity.with_callbacks(self.ask.clone())));
+        self.pairs.push(Pair::Ssh(identity));
         Ok(())
     }
 }
@@ -216,7 +241,7 @@ pub fn recipient(host: &Host) -> Result<Option<String>, Error> {
     let folders = host.folders()?;
     let named = host.identity.is_some() || host.variable(IDENTITY_FILE).is_some();
     if named {
-        return Identities::in_force(host).map(|identities| identities.recipient);
+        return Identities::in_force(host).map(|identities| identities.recipient());
     }
     let text = files::read(&folders.recipient(), LARGEST, Guard::Own)?;
     Ok(text.and_then(|text| std::str::from_utf8(&text).ok().map(|text| text.trim().to_owned())))
@@ -269,6 +294,15 @@ fn close_at_exec(path: &Path) {
     // SAFETY: the descriptor was open a moment ago, and nothing of ours closes it; a stale number only makes fcntl fail.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
     let _ = fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+}
+
+impl Pair {
+    fn identity(&self, ask: &Ask) -> Box<dyn Identity> {
+        match self {
+            Self::Age(identity) => Box::new(identity.clone()),
+            Self::Ssh(identity) => Box::new(identity.clone().with_callbacks(ask.clone())),
+        }
+    }
 }
 
 /// Asks for the passphrase of an SSH key, when age finds that it would open the file.

@@ -1,5 +1,6 @@
 //! The world as withkey found it: arguments, environment, folders, terminal. Read once, passed as a value.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub struct Host {
     pub environment: Vec<&'static CStr>,
     /// The text of [`IDENTITY`], taken out of the environment.
     pub identity: Option<Protected>,
+    folders: OnceCell<Folders>,
 }
 
 /// Where withkey's files lie; see DESIGN.md §6.
@@ -77,6 +79,12 @@ impl Folders {
 }
 
 impl Host {
+    /// What the door found.
+    #[must_use]
+    pub fn new(arguments: Vec<&'static CStr>, environment: Vec<&'static CStr>, identity: Option<Protected>) -> Self {
+        Self { arguments, environment, identity, folders: OnceCell::new() }
+    }
+
     /// The value of the first entry named `name`, as C's `getenv` sees it; an empty value counts as none.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&'static OsStr> {
@@ -97,11 +105,15 @@ impl Host {
     ///
     /// # Errors
     /// When neither HOME nor the XDG variable leads anywhere.
-    pub fn folders(&self) -> Result<Folders, Error> {
-        Ok(Folders {
+    pub fn folders(&self) -> Result<&Folders, Error> {
+        if let Some(folders) = self.folders.get() {
+            return Ok(folders);
+        }
+        let folders = Folders {
             config: self.folder("XDG_CONFIG_HOME", ".config")?,
             data: self.folder("XDG_DATA_HOME", ".local/share")?,
-        })
+        };
+        Ok(self.folders.get_or_init(|| folders))
     }
 
     fn folder(&self, variable: &'static str, below_home: &str) -> Result<PathBuf, Error> {

@@ -25,7 +25,7 @@ pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *co
         let identity = take_identity(envp);
         let arguments = strings(argv).skip(usize::from(argc > 0)).map(|string| CStr::from_ptr(string)).collect();
         let environment = strings(envp.cast()).map(|string| CStr::from_ptr(string)).collect();
-        Host { arguments, environment, identity }
+        Host::new(arguments, environment, identity)
     };
     withkey::run(host).status().into()
 }
@@ -63,15 +63,12 @@ unsafe fn take_identity(environment: *const *mut c_char) -> Option<Protected> {
 /// Opens /dev/null in the place of a closed standard descriptor, so that no file of ours takes its number. `execve`
 /// closes it again.
 fn fill_standard_descriptors() {
-    loop {
-        // SAFETY: a plain system call with a constant path; it gives the lowest free number.
-        let descriptor = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
-        if descriptor > 2 {
-            // SAFETY: the descriptor is ours and not used.
-            unsafe { libc::close(descriptor) };
-        }
-        if !(0..=2).contains(&descriptor) {
-            return;
+    for descriptor in 0..=2 {
+        // SAFETY: plain system calls; `open` gives the lowest number that is free, which is this one.
+        unsafe {
+            if libc::fcntl(descriptor, libc::F_GETFD) < 0 {
+                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ impl Profile {
         if name.is_inherit() {
             return Ok(Self { name, source, description: None });
         }
-        match Description::read(&host.folders()?, &name)? {
+        match Description::read(host.folders()?, &name)? {
             Some(description) => Ok(Self { name, source, description: Some(description) }),
             None => Err(Error::UnknownProfile { chosen_by: Some(source.to_string()), name: name.to_string() }),
         }

@@ -40,7 +40,7 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
     let Some(root) = root else { return Ok(Chosen { name, source: Source::Default }) };
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
-    Bindings::read(&folders)?.bind(Some(&root), Some(&name))?;
+    Bindings::read(folders)?.bind(Some(&root), Some(&name))?;
     ui.notice(&format!("{} uses profile {name} now", root.display()));
     Ok(Chosen { name, source: Source::Binding(root) })
 }
@@ -64,7 +64,7 @@ fn free_name(root: &Path, host: &Host) -> Result<ProfileName, Error> {
     let names = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}-{number}")));
     for name in names.take(1000) {
         let name: ProfileName = name.parse()?;
-        if !name.is_inherit() && Description::read(&folders, &name)?.is_none() {
+        if !name.is_inherit() && Description::read(folders, &name)?.is_none() {
             return Ok(name);
         }
     }

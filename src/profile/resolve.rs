@@ -89,7 +89,7 @@ pub fn resolve(option: Option<&ProfileName>, host: &Host) -> Result<Option<Chose
     }
     let here = host::current_directory()?;
     let folders = host.folders()?;
-    let bound = Bindings::read(&folders)?.above(&here)?;
+    let bound = Bindings::read(folders)?.above(&here)?;
     for directory in within_file_system(&here)? {
         if let Some(binding) =
             bound.iter().find(|bound| bound.directory.as_deref().is_some_and(|bound| same(bound, directory)))
@@ -102,7 +102,7 @@ pub fn resolve(option: Option<&ProfileName>, host: &Host) -> Result<Option<Chose
         return Ok(Some(Chosen { name: default.profile, source: Source::Default }));
     }
     let name = ProfileName::usual();
-    Ok(description::exists(&folders, &name).then_some(Chosen { name, source: Source::Default }))
+    Ok(description::exists(folders, &name).then_some(Chosen { name, source: Source::Default }))
 }
 
 /// `here` and the directories above it, up to the root or a file system's boundary; each is looked at when it is asked for.

@@ -37,7 +37,7 @@ pub fn room_for(
     if name.is_inherit() {
         return Err(Error::ReservedProfile { name: name.to_string() });
     }
-    let Some(description) = Description::read(&host.folders()?, name)? else {
+    let Some(description) = Description::read(host.folders()?, name)? else {
         return Ok(asked.unwrap_or(StoreKind::Dotfile));
     };
     if asked.is_some_and(|asked| asked != description.store) {
@@ -70,7 +70,7 @@ pub fn add(
     let _lock = files::lock(&folders.config)?;
     // Under the lock once more: another process may have been faster.
     let kind = room_for(name, &variables, asked, replace, host)?;
-    let old = Description::read(&folders, name)?;
+    let old = Description::read(folders, name)?;
     let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
     let data = store.stage(name, old.as_ref(), &changes)?;
     let mut description = old.unwrap_or_else(|| Description::new(kind));
@@ -84,7 +84,7 @@ pub fn add(
             expires: *expires,
         });
     }
-    description.write(&folders, name)?;
+    description.write(folders, name)?;
     store.settle(name, &description)?;
     Ok(kind)
 }
@@ -98,7 +98,7 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
-    let mut description = Description::read(&folders, name)?.ok_or_else(unknown)?;
+    let mut description = Description::read(folders, name)?.ok_or_else(unknown)?;
     let store = store::of(description.store, host, ui)?;
     if let Some(variable) = variable {
         let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
@@ -107,14 +107,14 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
             let data = store.stage(name, Some(&description), &[Change::Remove(variable)])?;
             description.belong_to(data);
             description.forget(variable);
-            description.write(&folders, name)?;
+            description.write(folders, name)?;
             store.settle(name, &description)?;
             return Ok(false);
         }
     }
     // Bindings first: a crash leaves a profile that nothing chooses, never a choice that leads nowhere.
-    Bindings::read(&folders)?.forget(name)?;
-    files::remove(&description::path(&folders, name))?;
+    Bindings::read(folders)?.forget(name)?;
+    files::remove(&description::path(folders, name))?;
     store.erase(name)?;
     Ok(true)
 }

@@ -29,7 +29,7 @@ const LOOKS: usize = 1000;
 /// The dotfile store of one user.
 pub struct Dotfile<'a> {
     host: &'a Host,
-    folders: Folders,
+    folders: &'a Folders,
     ui: Ui,
     identities: OnceCell<Identities>,
 }
@@ -73,7 +73,7 @@ impl<'a> Dotfile<'a> {
                 }
             }
             // Neither is named: a writer was between two of our looks, or the file was made by hand.
-            let now = Description::read(&self.folders, name)?.and_then(|description| description.data);
+            let now = Description::read(self.folders, name)?.and_then(|description| description.data);
             if now == data {
                 return Ok(by_hand);
             }

@@ -1,6 +1,6 @@
 //! age files: opened into protected pages, sealed to recipients. The only file that calls age's encryption.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
@@ -71,7 +71,10 @@ fn decrypt<'a>(sealed: &[u8], identities: impl Iterator<Item = &'a dyn Identity>
     if sealed.is_empty() {
         return Err(Closed::Damaged("it is empty"));
     }
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(closed)?;
+    // The reader of the text form would take binary too, at the price of two more buffers.
+    let form: Box<dyn BufRead> =
+        if sealed.starts_with(BINARY) { Box::new(sealed) } else { Box::new(ArmoredReader::new(sealed)) };
+    let decryptor = Decryptor::new_buffered(form).map_err(closed)?;
     let mut reader = decryptor.decrypt(identities).map_err(closed)?;
     // The plaintext is shorter than the file that seals it.
     let mut plaintext =

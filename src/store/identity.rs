@@ -34,7 +34,8 @@ pub struct Identities {
     own: usize,
     /// Further recipients of own dotfiles, as config.toml writes them.
     further: Vec<String>,
-    ask: Ask,
+    /// Who asks for an SSH key's passphrase, and what came of it.
+    ask: Option<Ask>,
 }
 
 /// A private key of a kind that age knows. Its public half is computed when it is asked for: a launch does not need it.
@@ -52,10 +53,10 @@ impl Identities {
     /// # Secrets
     /// They lie where age keeps them, on the heap, and are wiped when dropped.
     pub fn in_force(host: &Host) -> Result<Self, Error> {
-        let mut identities = Self::none(host);
+        let mut identities = Self::none();
         if let Some(text) = &host.identity {
             IDENTITY.clone_into(&mut identities.from);
-            identities.take(text.bytes())?;
+            identities.take(text.bytes(), host)?;
             identities.own = identities.pairs.len();
             return Ok(identities);
         }
@@ -65,7 +66,7 @@ impl Identities {
             let missing = || Error::NoIdentity { path: path.to_owned() };
             let text = files::read_secret(path, LARGEST, Guard::Named)?.ok_or_else(missing)?;
             close_at_exec(path);
-            identities.take(text.bytes())?;
+            identities.take(text.bytes(), host)?;
             identities.own = identities.pairs.len();
             return Ok(identities);
         }
@@ -73,7 +74,7 @@ impl Identities {
         let path = host.folders()?.identity();
         identities.from = path.display().to_string();
         match files::read_secret(&path, LARGEST, Guard::Secret)? {
-            Some(text) => identities.take(text.bytes())?,
+            Some(text) => identities.take(text.bytes(), host)?,
             None if config.identities.is_empty() => return Err(Error::NoIdentity { path }),
             None => {}
         }
@@ -81,7 +82,7 @@ impl Identities {
         for path in &config.identities {
             let missing = || Error::NoIdentity { path: path.clone() };
             let text = files::read_secret(path, LARGEST, Guard::Secret)?.ok_or_else(missing)?;
-            identities.take(text.bytes())?;
+            identities.take(text.bytes(), host)?;
         }
         // Own dotfiles are encrypted to the SSH keys of config.toml only where there is no personal identity.
         identities.own = if identities.own == 0 { identities.pairs.len() } else { identities.own };
@@ -123,9 +124,9 @@ impl Identities {
                 folders.identity().display()
             ));
             drop(lock);
-            let mut identities = Self::none(host);
+            let mut identities = Self::none();
             identities.from = folders.identity().display().to_string();
-            identities.take(text.bytes())?;
+            identities.take(text.bytes(), host)?;
             identities.own = identities.pairs.len();
             identities.further = Config::read(host)?.recipients;
             return Ok(identities);
@@ -142,10 +143,10 @@ impl Identities {
     /// # Secrets
     /// The plaintext is the caller's, in protected pages.
     pub fn open(&self, sealed: &[u8], path: &Path) -> Result<Protected, Error> {
-        let open: Vec<Box<dyn Identity>> = self.pairs.iter().map(|pair| pair.identity(&self.ask)).collect();
+        let open: Vec<Box<dyn Identity>> = self.pairs.iter().map(|pair| pair.identity(self.ask.as_ref())).collect();
         envelope::open(sealed, &open).map_err(|closed| {
             // A prompt that could not be shown says more than what age made of it.
-            self.ask.failed().unwrap_or_else(|| envelope::explain(closed, path, &self.from))
+            self.ask.as_ref().and_then(Ask::failed).unwrap_or_else(|| envelope::explain(closed, path, &self.from))
         })
     }
 
@@ -179,19 +180,18 @@ impl Identities {
         }
     }
 
-    fn none(host: &Host) -> Self {
-        let ask = Ask { agent: host.agent(), failure: Arc::default() };
-        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), ask }
+    fn none() -> Self {
+        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), ask: None }
     }
 
     /// Takes in the identities that `text` holds: age's, an SSH key, or either protected by a passphrase.
-    fn take(&mut self, text: &[u8]) -> Result<(), Error> {
+    fn take(&mut self, text: &[u8], host: &Host) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
         if envelope::is_age(text) {
             if !envelope::is_protected(text) {
                 return Err(wrong("it is an age file without a passphrase, not an identity"));
             }
-            let prompt = Prompt::open(self.ask.agent, "the identity's passphrase", NO_TERMINAL)?;
+            let prompt = Prompt::open(host.agent(), "the identity's passphrase", NO_TERMINAL)?;
             let passphrase = as_secret(&prompt.secret(&format!("passphrase of {}: ", self.from))?)?;
             let opened = envelope::open_with_passphrase(text, passphrase).map_err(|closed| match closed {
                 Closed::Damaged(why) => wrong(why),
@@ -200,7 +200,7 @@ impl Identities {
             return self.take_plain(opened.bytes());
         }
         if text.trim_ascii_start().starts_with(b"-----BEGIN") {
-            return self.take_ssh(text);
+            return self.take_ssh(text, host);
         }
         self.take_plain(text)
     }
@@ -221,13 +221,14 @@ impl Identities {
         if any { Ok(()) } else { Err(wrong("it is empty")) }
     }
 
-    fn take_ssh(&mut self, text: &[u8]) -> Result<(), Error> {
+    fn take_ssh(&mut self, text: &[u8], host: &Host) -> Result<(), Error> {
         let wrong = |why| Error::Identity { from: self.from.clone(), why };
         let identity =
             ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
+        self.ask.get_or_insert_with(|| Ask { agent: host.agent(), failure: Arc::default() });
         self.pairs.push(Pair::Ssh(identity));
         Ok(())
     }
@@ -297,10 +298,11 @@ fn close_at_exec(path: &Path) {
 }
 
 impl Pair {
-    fn identity(&self, ask: &Ask) -> Box<dyn Identity> {
-        match self {
-            Self::Age(identity) => Box::new(identity.clone()),
-            Self::Ssh(identity) => Box::new(identity.clone().with_callbacks(ask.clone())),
+    fn identity(&self, ask: Option<&Ask>) -> Box<dyn Identity> {
+        match (self, ask) {
+            (Self::Age(identity), _) => Box::new(identity.clone()),
+            (Self::Ssh(identity), Some(ask)) => Box::new(identity.clone().with_callbacks(ask.clone())),
+            (Self::Ssh(identity), None) => Box::new(identity.clone()),
         }
     }
 }

@@ -38,11 +38,11 @@ struct KeyJson {
 /// Runs the verb. A description that cannot be read is told after the others, and makes it fail.
 pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let folders = host.folders()?;
-    let bindings = Bindings::read(&folders)?.all()?;
+    let bindings = Bindings::read(folders)?.all()?;
     let mut profiles = Vec::new();
     let mut unreadable = Vec::new();
-    for name in description::names(&folders)? {
-        match profile(&name, &folders, &bindings) {
+    for name in description::names(folders)? {
+        match profile(&name, folders, &bindings) {
             Ok(profile) => profiles.extend(profile),
             Err(error) => unreadable.push(error),
         }

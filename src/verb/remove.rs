@@ -29,7 +29,7 @@ pub fn run(words: &Remove, host: &Host, ui: Ui) -> Result<Exit, Error> {
 fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Result<(), Error> {
     let folders = host.folders()?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
-    let description = Description::read(&folders, name)?.ok_or_else(unknown)?;
+    let description = Description::read(folders, name)?.ok_or_else(unknown)?;
     let what = variable.map_or_else(|| format!("profile {name}"), |variable| format!("{variable} of profile {name}"));
     let hint = match variable {
         Some(variable) => format!("withkey remove {name} {variable} --yes"),
@@ -41,7 +41,7 @@ fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Resu
     {
         prompt.tell(&format!("  {} {}", described.variable, described.masked));
     }
-    for bound in Bindings::read(&folders)?.all()?.iter().filter(|bound| bound.profile == *name && variable.is_none()) {
+    for bound in Bindings::read(folders)?.all()?.iter().filter(|bound| bound.profile == *name && variable.is_none()) {
         if let Some(directory) = &bound.directory {
             prompt.tell(&format!("  used in {}", directory.display()));
         }

@@ -74,11 +74,11 @@ fn bound_directory(place: Option<&Path>) -> Result<PathBuf, Error> {
 fn change(directory: Option<&Path>, name: Option<&ProfileName>, host: &Host) -> Result<bool, Error> {
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
-    Bindings::read(&folders)?.bind(directory, name)
+    Bindings::read(folders)?.bind(directory, name)
 }
 
 fn must_exist(name: &ProfileName, host: &Host) -> Result<(), Error> {
-    if name.is_inherit() || Description::read(&host.folders()?, name)?.is_some() {
+    if name.is_inherit() || Description::read(host.folders()?, name)?.is_some() {
         return Ok(());
     }
     Err(Error::UnknownProfile { name: name.to_string(), chosen_by: None })

@@ -85,7 +85,7 @@ impl Refusal {
 ///
 /// Under a key variable of the provider table, what people copy along with a key is taken off (white space, quotes, a
 /// byte order mark, `export `, `NAME=`) and what cannot be a key is refused. Under any other name the value is stored as
-/// it is, and refused only when it is empty, over [`LONGEST`] bytes, or holds a NUL.
+/// it is, and refused only when it is empty, over [`LONGEST`] bytes, not UTF-8 (which a dotfile is), or holds a NUL.
 ///
 /// # Errors
 /// The reason for the refusal; it holds no byte of the value.
@@ -103,6 +103,9 @@ pub fn take_in(variable: &str, raw: &[u8]) -> Result<Intake, Refusal> {
     }
     if bytes.contains(&0) {
         return Err(Refusal::new("it holds a NUL byte, which no environment can carry", ""));
+    }
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(Refusal::new("it is not UTF-8 text", "store it in an encoding such as base64"));
     }
     let odd = if known { judge(variable, bytes)? } else { Vec::new() };
     let key = Key::new(bytes).map_err(|_| Refusal::new("there is no memory to keep it in", ""))?;

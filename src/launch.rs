@@ -49,6 +49,7 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
         ui.warn(&warning);
     }
     let environment = fill(&profile, injection, &host, ui)?;
+    exec::keep_back_descriptors(&host);
     Err(exec::run(program, &request.command, &environment))
 }
 

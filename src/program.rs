@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Host, value_of};
 
 mod interpreter;
 
 /// Where execvp looks when PATH is not set: glibc's confstr(_CS_PATH).
 const WITHOUT_PATH: &[u8] = b"/bin:/usr/bin";
+
+/// NAME_MAX of the file systems in use, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// Directories where programs lie that PATH often forgets, for the hint.
 const ELSEWHERE: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/snap/bin";
@@ -34,38 +37,41 @@ impl Program {
     /// being the current directory; a file that may not be run, or whose interpreter is missing, is passed over.
     ///
     /// # Errors
-    /// [`Error::ProgramCannotRun`] when every file of that name was refused, [`Error::ProgramNotFound`] when there is none.
+    /// [`Error::ProgramCannotRun`] when what is there may not be run, [`Error::ProgramNotFound`] when nothing is.
     pub fn find(name: &CStr, host: &Host) -> Result<Self, Error> {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
-            let path = PathBuf::from(OsStr::from_bytes(bytes));
-            return Self::at(&path).map_err(|source| failed(name, Some((path, source)), host));
+            return Self::at(bytes).map_err(|source| failed(name, bytes, source, host));
         }
-        let path =
-            host.environment.iter().find_map(|entry| crate::host::value_of(entry, "PATH")).unwrap_or(WITHOUT_PATH);
+        let path = host.environment.iter().find_map(|entry| value_of(entry, "PATH")).unwrap_or(WITHOUT_PATH);
         let mut refused = None;
+        let mut last = (bytes.to_vec(), io::Error::from_raw_os_error(libc::ENOENT));
         for directory in path.split(|&byte| byte == b':').filter(|_| !bytes.is_empty()) {
-            // "./" keeps a name such as -x from being taken for an option by an interpreter.
-            let directory = if directory.is_empty() { Path::new(".") } else { Path::new(OsStr::from_bytes(directory)) };
-            let candidate = directory.join(OsStr::from_bytes(bytes));
+            let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+            let candidate = [directory, slash, bytes].concat();
             match Self::at(&candidate) {
                 Ok(program) => return Ok(program),
-                Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                    refused.get_or_insert((candidate, error));
-                }
-                Err(_) => {}
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EACCES) => {
+                        refused.get_or_insert((candidate, error));
+                    }
+                    Some(libc::ENOENT | libc::ESTALE | libc::ENOTDIR | libc::ENODEV | libc::ETIMEDOUT) => {
+                        last = (candidate, error);
+                    }
+                    // A directory's name may be too long; a name may not.
+                    Some(libc::ENAMETOOLONG) if bytes.len() <= LONGEST_NAME => {}
+                    _ => return Err(failed(name, &candidate, error, host)),
+                },
             }
         }
-        Err(failed(name, refused, host))
+        let (candidate, error) = refused.unwrap_or(last);
+        Err(failed(name, &candidate, error, host))
     }
 
     /// The file at `path`, with the error that `execve` would give.
-    fn at(path: &Path) -> io::Result<Self> {
+    fn at(path: &[u8]) -> io::Result<Self> {
+        let path = Path::new(OsStr::from_bytes(path));
         let facts = std::fs::metadata(path)?;
-        if facts.is_dir() {
-            // execve(2) says EACCES for both; a directory has its own sentence.
-            return Err(io::Error::from_raw_os_error(libc::EACCES));
-        }
         if !facts.is_file() {
             return Err(io::Error::from_raw_os_error(libc::EACCES));
         }
@@ -93,17 +99,16 @@ impl Program {
     }
 }
 
-fn failed(name: &CStr, refused: Option<(PathBuf, io::Error)>, host: &Host) -> Error {
-    let refused = refused.filter(|(_, source)| {
-        !matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG))
-    });
-    match refused {
-        Some((program, source)) => {
-            let source = if program.is_dir() { io::Error::from_raw_os_error(libc::EISDIR) } else { source };
-            Error::ProgramCannotRun { elsewhere: elsewhere(name, host), program, source }
-        }
-        None => Error::ProgramNotFound { name: name.to_string_lossy().into_owned(), elsewhere: elsewhere(name, host) },
+/// The error for a program that is not run: 127 when there is none, 126 for every other reason, as env(1) has it.
+fn failed(name: &CStr, candidate: &[u8], source: io::Error, host: &Host) -> Error {
+    let program = PathBuf::from(OsStr::from_bytes(candidate));
+    let elsewhere = elsewhere(name, host);
+    if source.raw_os_error() == Some(libc::ENOENT) {
+        return Error::ProgramNotFound { name: name.to_string_lossy().into_owned(), elsewhere };
     }
+    // execve(2) says EACCES for a directory too, which has its own sentence.
+    let source = if program.is_dir() { io::Error::from_raw_os_error(libc::EISDIR) } else { source };
+    Error::ProgramCannotRun { elsewhere, program, source }
 }
 
 /// A program of that name off the PATH, for the hint. Asked only when the launch has failed.

@@ -23,6 +23,16 @@ pub enum Change<'a> {
     Remove(&'a Variable),
 }
 
+impl Change<'_> {
+    /// The variable that changes.
+    #[must_use]
+    pub fn variable(&self) -> &Variable {
+        match self {
+            Self::Put(variable, _) | Self::Remove(variable) => variable,
+        }
+    }
+}
+
 /// A place that keeps keys.
 ///
 /// A change has three steps, so that a crash leaves the old state or the new one: [`Store::stage`] puts the new state

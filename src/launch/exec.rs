@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::error::Error;
+use crate::host::{Host, IDENTITY_FILE};
 use crate::launch::environment::Environment;
 use crate::program::Program;
 
@@ -29,6 +30,16 @@ pub fn run(program: Program, command: &[CString], environment: &Environment) -> 
         source = execve(SHELL, &script.collect::<Vec<_>>(), environment);
     }
     program.refused(source)
+}
+
+/// A descriptor that was opened for withkey alone, and named as /dev/fd/N, is closed when COMMAND starts.
+pub fn keep_back_descriptors(host: &Host) {
+    let named = host.variable(IDENTITY_FILE).and_then(|path| path.to_str());
+    let number = named.and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
+    if let Some(number) = number.and_then(|number| number.parse::<libc::c_int>().ok()).filter(|number| *number > 2) {
+        // SAFETY: a plain system call; on a number that is not open it does nothing.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
 }
 
 fn execve(path: &CStr, words: &[&CStr], environment: &Environment) -> io::Error {

@@ -121,8 +121,8 @@ pub fn die_by(signal: c_int) {
 /// Lets `signal` do to this process what it does by default.
 fn act(signal: c_int) {
     set(signal, libc::SIG_DFL, 0);
-    // SAFETY: raise takes a number; it stays pending while blocked.
-    unsafe { libc::raise(signal) };
+    // SAFETY: kill takes numbers; the signal stays pending while blocked. raise(3) refuses those the C library uses itself.
+    unsafe { libc::kill(libc::getpid(), signal) };
     let before = Mask::change(libc::SIG_UNBLOCK, |set| {
         // SAFETY: adds a signal's number to a set that is ours.
         unsafe { libc::sigaddset(set, signal) };

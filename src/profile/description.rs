@@ -153,22 +153,23 @@ impl Description {
 
     /// Describes a key, in place of what was said of that variable.
     pub fn describe(&mut self, described: Described) {
-        let mut table = Table::new();
-        table.insert("masked", value(&described.masked));
-        for (field, date) in
-            [("added", described.added), ("created", described.created), ("expires", described.expires)]
-        {
-            if let Some(date) = date {
-                table.insert(field, value(date));
-            }
-        }
         let variables = self.document.entry("variables").or_insert_with(|| {
             let mut table = Table::new();
             table.set_implicit(true);
             Item::Table(table)
         });
-        if let Some(variables) = variables.as_table_like_mut() {
-            variables.insert(described.variable.as_str(), Item::Table(table));
+        let table = variables
+            .as_table_like_mut()
+            .map(|variables| variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new())));
+        if let Some(table) = table.and_then(Item::as_table_like_mut) {
+            table.insert("masked", value(&described.masked));
+            let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
+            for (field, date) in dates {
+                match date {
+                    Some(date) => table.insert(field, value(date)),
+                    None => table.remove(field),
+                };
+            }
         }
         match self.variables.iter_mut().find(|known| known.variable == described.variable) {
             Some(known) => *known = described,

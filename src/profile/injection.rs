@@ -143,8 +143,12 @@ fn redirection(row: &Provider, name: &str, endpoint: &str, allowed: &[String], h
 
 /// The host of a URL; never what stands before an `@`, which may be a secret.
 fn host_of(url: &str) -> Option<&str> {
+    // Some clients end the host at a backslash, others read on: such an address has no host that is sure.
+    if url.contains('\\') {
+        return None;
+    }
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit('@').next()?;
     let host = match host.strip_prefix('[') {
         Some(literal) => literal.split(']').next()?,
@@ -165,6 +169,7 @@ mod tests {
             ("http://[::1]:8080/", Some("::1")),
             ("localhost:8080", Some("localhost")),
             ("https:///", None),
+            ("https://api.openai.com\\@gw.example/", None),
         ] {
             assert_eq!(host_of(url), host, "{url}");
         }

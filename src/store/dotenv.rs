@@ -14,6 +14,10 @@ use crate::store::Change;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+const OPEN_SINGLE: &str = "a single quote is opened and not closed";
+const OPEN_DOUBLE: &str = "a double quote is opened and not closed on its line";
+const ESCAPED_END: &str = "a backslash stands before the closing quote";
+
 /// Where an assignment stands in the text.
 #[derive(Debug, PartialEq, Eq)]
 struct Assignment {
@@ -21,43 +25,46 @@ struct Assignment {
     line: usize,
     /// From the start of its first line to behind the end of its last.
     range: Range<usize>,
+    /// Why its value would not arrive byte for byte.
+    refusal: Option<&'static str>,
 }
 
-/// Every variable of the text with its value, in order. `file` is for errors.
+/// The values of the `wanted` variables, in that order; nothing for one that is not there. `file` is for errors.
 ///
 /// # Errors
-/// [`Error::Dotenv`] for a line that would not arrive byte for byte, or a name that stands twice.
+/// [`Error::Dotenv`] when a wanted value would not arrive byte for byte, its name stands twice, or the text cannot be taken
+/// apart. Other lines may hold what they like.
 ///
 /// # Secrets
 /// `text` stays the caller's; dotenvy's own copies lie on the heap and are overwritten when freed.
-pub fn read(text: &[u8], file: &str) -> Result<Vec<(Variable, Key)>, Error> {
+pub fn read(text: &[u8], wanted: &[&Variable], file: &str) -> Result<Vec<Option<Key>>, Error> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let assignments = guard(text, file)?;
-    let refuse = |line, name: &str, why| Error::Dotenv { file: file.to_owned(), line, name: name.to_owned(), why };
+    wanted.iter().map(|variable| value(text, variable, &assignments, file)).collect()
+}
+
+fn value(text: &[u8], variable: &Variable, all: &[Assignment], file: &str) -> Result<Option<Key>, Error> {
+    let mut found = all.iter().filter(|assignment| assignment.name == variable.as_str());
+    let Some(assignment) = found.next() else { return Ok(None) };
+    let refuse = |line, why| Error::Dotenv { file: file.to_owned(), line, name: variable.to_string(), why };
+    if let Some(again) = found.next() {
+        return Err(refuse(again.line, "the name stands there twice"));
+    }
+    if let Some(why) = assignment.refusal {
+        return Err(refuse(assignment.line, why));
+    }
     // dotenvy wants an end to the last line too.
-    let ended = std::io::Read::chain(text, &b"\n"[..]);
-    let mut values = dotenvy::Iter::new(ended);
-    let mut read: Vec<(Variable, Key)> = Vec::with_capacity(assignments.len());
-    for Assignment { name, line, .. } in &assignments {
-        // dotenvy's error shows the line, key and all: only its number is passed on.
-        let (found, value) = match values.next() {
-            Some(Ok(pair)) => pair,
-            _ => return Err(refuse(*line, name, "it cannot be read")),
-        };
-        if found != *name {
-            return Err(refuse(*line, name, "it cannot be read"));
-        }
-        if read.iter().any(|(other, _)| other.as_str() == name) {
-            return Err(refuse(*line, name, "the name stands there twice"));
-        }
-        let key =
-            Key::new(value.as_bytes()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
-        read.push((name.parse()?, key));
+    let lines = std::io::Read::chain(text.get(assignment.range.clone()).unwrap_or_default(), &b"\n"[..]);
+    let mut values = dotenvy::Iter::new(lines);
+    // dotenvy's error shows the line, key and all: only its number is passed on.
+    let (Some(Ok((name, value))), None) = (values.next(), values.next()) else {
+        return Err(refuse(assignment.line, "it cannot be read"));
+    };
+    if name != assignment.name {
+        return Err(refuse(assignment.line, "it cannot be read"));
     }
-    match values.next() {
-        None => Ok(read),
-        Some(_) => Err(refuse(0, "the whole file", "it cannot be read")),
-    }
+    let key = Key::new(value.as_bytes()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+    Ok(Some(key))
 }
 
 /// The text with `changes` made: comments, order and the other lines stay as they are.
@@ -93,14 +100,6 @@ pub fn change(text: &[u8], changes: &[Change], file: &str) -> Result<Protected, 
     Protected::from_pieces(&pieces).map_err(|source| Error::System { doing: "keep a key in memory", source })
 }
 
-impl Change<'_> {
-    fn variable(&self) -> &Variable {
-        match self {
-            Self::Put(variable, _) | Self::Remove(variable) => variable,
-        }
-    }
-}
-
 /// The line that dotenvy reads back as this key; none for a removal.
 fn line_of(change: &Change) -> Result<Option<Protected>, Error> {
     let Change::Put(variable, key) = change else { return Ok(None) };
@@ -119,7 +118,7 @@ fn line_of(change: &Change) -> Result<Option<Protected>, Error> {
     Ok(Some(line))
 }
 
-/// Finds every assignment and refuses the text that dotenvy would change.
+/// Finds every assignment, and marks those that dotenvy would change.
 fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -131,23 +130,23 @@ fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
         cursor.blanks();
         if cursor.at_end_or(b'#') {
             let length = cursor.skip_line(rest);
-            if rest.get(..length).is_some_and(|comment| std::str::from_utf8(comment).is_err()) {
-                return Err(refuse("a comment", "it is not UTF-8 text"));
-            }
             start += length;
             line += 1;
             continue;
         }
         let name = cursor.name().map_err(|why| refuse("no name", why))?;
-        cursor.value().map_err(|why| refuse(&name, why))?;
+        let refusal = match cursor.value() {
+            Ok(()) => None,
+            // Where this value ends, and what the next lines are, would be a guess.
+            Err(why @ (OPEN_SINGLE | OPEN_DOUBLE | ESCAPED_END)) => return Err(refuse(&name, why)),
+            Err(why) => Some(why),
+        };
         let length = cursor.skip_line(rest);
         let range = start..start + length;
         let lines = text.get(range.clone()).unwrap_or_default();
-        if std::str::from_utf8(lines).is_err() {
-            return Err(refuse(&name, "it is not UTF-8 text"));
-        }
+        let refusal = refusal.or(std::str::from_utf8(lines).is_err().then_some("it is not UTF-8 text"));
         let count = lines.iter().filter(|&&byte| byte == b'\n').count();
-        found.push(Assignment { name, line, range });
+        found.push(Assignment { name, line, range, refusal });
         start += length;
         line += count.max(1);
     }
@@ -254,11 +253,11 @@ impl Cursor<'_> {
                 self.skip(1);
                 loop {
                     match (self.next(), self.rest.get(1)) {
-                        (None, _) => return Err("a single quote is opened and not closed"),
+                        (None, _) => return Err(OPEN_SINGLE),
                         (Some(0), _) => return Err("it holds a NUL byte"),
                         (Some(b'\''), _) => break,
                         // dotenvy takes this quote for an escaped one and reads on into the next lines.
-                        (Some(b'\\'), Some(b'\'')) => return Err("a backslash stands before the closing quote"),
+                        (Some(b'\\'), Some(b'\'')) => return Err(ESCAPED_END),
                         (Some(b'\\'), Some(_)) => self.skip(2),
                         _ => self.skip(1),
                     }
@@ -274,7 +273,7 @@ impl Cursor<'_> {
         self.skip(1);
         loop {
             match self.next() {
-                None | Some(b'\n') => return Err("a double quote is opened and not closed on its line"),
+                None | Some(b'\n') => return Err(OPEN_DOUBLE),
                 Some(b'"') => break,
                 Some(b'$') => return Err("it holds $ outside single quotes, which would be replaced"),
                 Some(b'\\') => return Err("it holds a backslash outside single quotes, which would be replaced"),

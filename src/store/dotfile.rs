@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -89,6 +89,20 @@ impl<'a> Dotfile<'a> {
         self.identities(Identities::in_force)?.open(&sealed, &path)
     }
 
+    /// Opens what was staged and compares it with what was asked for; gives the words that name it.
+    fn read_back(&self, staged: &Path, changes: &[Change]) -> Result<String, Option<Error>> {
+        let sealed = files::read(staged, files::LARGEST, Guard::Own)?.unwrap_or_default();
+        let opened = self.identities(Identities::in_force)?.open(&sealed, staged)?;
+        let variables: Vec<_> = changes.iter().map(Change::variable).collect();
+        let read = dotenv::read(opened.bytes(), &variables, &staged.display().to_string())?;
+        let as_asked = changes.iter().zip(&read).all(|(change, read)| match (change, read) {
+            (Change::Put(_, key), Some(read)) => read.expose() == key.expose(),
+            (Change::Remove(_), None) => true,
+            _ => false,
+        });
+        if as_asked { Ok(hash(&sealed)) } else { Err(None) }
+    }
+
     /// An age file without a description may hold the only copy of a key: it is kept under another name.
     fn set_orphan_aside(&self, name: &ProfileName) -> Result<(), Error> {
         let path = self.path(name);
@@ -106,22 +120,14 @@ impl<'a> Dotfile<'a> {
 impl Store for Dotfile<'_> {
     fn read(&self, name: &ProfileName, description: &Description, variables: &[&Variable]) -> Result<Vec<Key>, Error> {
         let plaintext = self.plaintext(name, description)?;
-        let mut found = dotenv::read(plaintext.bytes(), &self.path(name).display().to_string())?;
+        let found = dotenv::read(plaintext.bytes(), variables, &self.path(name).display().to_string())?;
         let missing =
             |variable: &Variable| Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
-        let mut keys = Vec::with_capacity(variables.len());
-        for (index, variable) in variables.iter().enumerate() {
-            // `-e` may ask for one key under two names.
-            if let Some(earlier) = variables.iter().take(index).position(|earlier| earlier == variable) {
-                let earlier: &Key = keys.get(earlier).ok_or(Error::Internal)?;
-                let again = Key::new(earlier.expose());
-                keys.push(again.map_err(|source| Error::System { doing: "keep a key in memory", source })?);
-                continue;
-            }
-            let at = found.iter().position(|(name, key)| name == *variable && !key.expose().is_empty());
-            keys.push(found.swap_remove(at.ok_or_else(|| missing(variable))?).1);
-        }
-        Ok(keys)
+        let keys = found
+            .into_iter()
+            .zip(variables)
+            .map(|(key, variable)| key.filter(|key| !key.expose().is_empty()).ok_or_else(|| missing(variable)));
+        keys.collect()
     }
 
     fn prepare(&self) -> Result<(), Error> {
@@ -148,21 +154,10 @@ impl Store for Dotfile<'_> {
         let sealed = envelope::seal(plaintext.bytes(), &identities.recipients()?)?;
         let staged = self.staged(name);
         files::replace(&staged, &sealed)?;
-        let back = files::read(&staged, files::LARGEST, Guard::Own)?.unwrap_or_default();
-        let opened = identities.open(&back, &staged)?;
-        let read = dotenv::read(opened.bytes(), &file)?;
-        let as_given = |change: &Change| match change {
-            Change::Put(variable, key) => {
-                read.iter().any(|(name, back)| name == *variable && back.expose() == key.expose())
-            }
-            Change::Remove(variable) => !read.iter().any(|(name, _)| name == *variable),
-        };
-        if changes.iter().all(as_given) {
-            Ok(hash(&back))
-        } else {
-            files::remove(&staged)?;
-            Err(Error::ReadBack { profile: name.to_string() })
-        }
+        self.read_back(&staged, changes).map_err(|error| match files::remove(&staged) {
+            Ok(()) => error.unwrap_or_else(|| Error::ReadBack { profile: name.to_string() }),
+            Err(error) => error,
+        })
     }
 
     fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {

@@ -65,7 +65,6 @@ impl Identities {
             identities.from = path.display().to_string();
             let missing = || Error::NoIdentity { path: path.to_owned() };
             let text = files::read_secret(path, LARGEST, Guard::Named)?.ok_or_else(missing)?;
-            close_at_exec(path);
             identities.take(text.bytes(), host)?;
             identities.own = identities.pairs.len();
             return Ok(identities);
@@ -239,13 +238,19 @@ impl Identities {
 /// # Errors
 /// When a file is there and cannot be read.
 pub fn recipient(host: &Host) -> Result<Option<String>, Error> {
-    let folders = host.folders()?;
-    let named = host.identity.is_some() || host.variable(IDENTITY_FILE).is_some();
-    if named {
-        return Identities::in_force(host).map(|identities| identities.recipient());
-    }
-    let text = files::read(&folders.recipient(), LARGEST, Guard::Own)?;
-    Ok(text.and_then(|text| std::str::from_utf8(&text).ok().map(|text| text.trim().to_owned())))
+    let named = match (&host.identity, host.variable(IDENTITY_FILE)) {
+        (Some(text), _) => Protected::from_pieces(&[text.bytes()]).ok(),
+        (None, Some(file)) => files::read_secret(Path::new(file), LARGEST, Guard::Named)?,
+        (None, None) => {
+            let text = files::read(&host.folders()?.recipient(), LARGEST, Guard::Own)?;
+            return Ok(text.and_then(|text| std::str::from_utf8(&text).ok().map(|text| text.trim().to_owned())));
+        }
+    };
+    // One behind a passphrase would have to be opened.
+    let Some(text) = named.filter(|text| !envelope::is_age(text.bytes())) else { return Ok(None) };
+    let mut identities = Identities::none();
+    identities.take(text.bytes(), host)?;
+    Ok(identities.recipient())
 }
 
 fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
@@ -282,19 +287,6 @@ fn as_secret(typed: &Protected) -> Result<SecretString, Error> {
     let text =
         std::str::from_utf8(typed.bytes()).map_err(|_| Error::Prompt { why: "the passphrase is not UTF-8 text" })?;
     Ok(SecretString::from(text.to_owned()))
-}
-
-/// A descriptor that the user opened for us alone, named as /dev/fd/N, is not handed on to COMMAND.
-fn close_at_exec(path: &Path) {
-    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-    use std::os::fd::BorrowedFd;
-    let number =
-        path.to_str().and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
-    let Some(number) = number.and_then(|number| number.parse().ok()).filter(|number| *number > 2) else { return };
-    #[allow(unsafe_code)]
-    // SAFETY: the descriptor was open a moment ago, and nothing of ours closes it; a stale number only makes fcntl fail.
-    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-    let _ = fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
 }
 
 impl Pair {

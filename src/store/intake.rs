@@ -56,7 +56,11 @@ pub fn from_standard_input(variables: &[Variable], ui: Ui) -> Result<Vec<Key>, E
     }
     text.truncate(filled);
     let mut lines: Vec<&[u8]> = text.bytes().split(|&byte| byte == b'\n').collect();
-    while lines.last().is_some_and(|line| line.trim_ascii().is_empty()) {
+    // What stands behind the last line's end is no line, and empty lines at the end are no keys.
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    while lines.len() > variables.len() && lines.last().is_some_and(|line| line.trim_ascii().is_empty()) {
         lines.pop();
     }
     if lines.len() != variables.len() {

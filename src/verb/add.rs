@@ -90,12 +90,11 @@ fn from_file(path: &Path, variables: &[Variable], ui: Ui) -> Result<Vec<Key>, Er
         source: std::io::Error::from_raw_os_error(libc::ENOENT),
     };
     let text = text.ok_or_else(missing)?;
-    let mut found = dotenv::read(text.bytes(), &shown)?;
-    let mut keys = Vec::with_capacity(variables.len());
-    for variable in variables {
-        let at = found.iter().position(|(name, _)| name == variable);
-        let at = at.ok_or_else(|| Error::NotInFile { file: shown.clone(), variable: variable.to_string() })?;
-        keys.push(intake::judged(variable, found.swap_remove(at).1.expose(), ui)?);
-    }
-    Ok(keys)
+    let wanted: Vec<_> = variables.iter().collect();
+    let found = dotenv::read(text.bytes(), &wanted, &shown)?;
+    let keys = found.into_iter().zip(variables).map(|(key, variable)| {
+        let missing = || Error::NotInFile { file: shown.clone(), variable: variable.to_string() };
+        intake::judged(variable, key.ok_or_else(missing)?.expose(), ui)
+    });
+    keys.collect()
 }

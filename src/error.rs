@@ -56,6 +56,10 @@ pub enum Error {
     NoHome { variable: &'static str },
     /// A system call on a file failed.
     File { doing: &'static str, path: PathBuf, source: io::Error },
+    /// A file was changed, and the disk did not confirm it.
+    NotDurable { path: PathBuf, source: io::Error },
+    /// A description changed between reading it and opening its store.
+    Overtaken { profile: String },
     /// A file is not what withkey reads or replaces.
     FileKind { path: PathBuf, why: &'static str },
     /// A file or folder is another user's.
@@ -278,6 +282,12 @@ impl Error {
                     Some(libc::EROFS) => words.hint("nothing was changed; the file system is read-only"),
                     _ => words,
                 }
+            }
+            Self::NotDurable { path, source } => {
+                Words::new(format!("{} is changed, but a power failure may undo it", p(path))).cause(io(source))
+            }
+            Self::Overtaken { profile } => {
+                Words::new(format!("profile {profile} is being changed all the time")).hint("run the same line again")
             }
             Self::FileKind { path, why } => Words::new(format!("cannot use {}", p(path))).cause(*why),
             Self::Foreign { path } => Words::new(format!("{} belongs to another user", p(path)))

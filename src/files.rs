@@ -131,21 +131,25 @@ fn fill(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 /// live in a repository of dotfiles.
 ///
 /// # Errors
-/// When any step fails; the old file is then untouched.
+/// When any step fails; the old file is then untouched, but for [`Error::NotDurable`]: the new one is there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let target = follow(path);
     let folder = target.parent().unwrap_or(Path::new("/"));
     make_folder(folder)?;
     let temporary = beside(&target, ".tmp");
-    let written = write_new(&temporary, bytes).and_then(|()| {
-        std::fs::rename(&temporary, &target)?;
-        File::open(folder)?.sync_all()
-    });
+    let written = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, &target));
     written.map_err(|source| {
         // A crash leaves the temporary file; the next writer overwrites it.
         let _ = std::fs::remove_file(&temporary);
         cannot("write", path, source)
-    })
+    })?;
+    make_durable(folder, path)
+}
+
+/// Writes a folder's entries to the disk, after one of them changed. Whoever looks sees the change in any case.
+fn make_durable(folder: &Path, changed: &Path) -> Result<(), Error> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| Error::NotDurable { path: changed.to_owned(), source })
 }
 
 fn write_new(temporary: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -166,9 +170,8 @@ fn write_new(temporary: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When the system refuses; both names are then as they were.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     let target = follow(to);
-    std::fs::rename(from, &target)
-        .and_then(|()| File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all())
-        .map_err(|source| cannot("replace", to, source))
+    std::fs::rename(from, &target).map_err(|source| cannot("replace", to, source))?;
+    make_durable(target.parent().unwrap_or(Path::new("/")), to)
 }
 
 /// Deletes a file for good; one that is not there is deleted already.
@@ -181,8 +184,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(cannot("delete", path, source)),
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| cannot("delete", path, source))
+    make_durable(path.parent().unwrap_or(Path::new("/")), path)
 }
 
 /// Makes a folder of withkey's and what is missing above it, each 0700, or checks that it is this user's.

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::host::Host;
 use crate::memory;
 use crate::profile::injection::Injection;
-use crate::profile::{Profile, resolve};
+use crate::profile::{Chosen, Profile, resolve};
 use crate::program::Program;
 use crate::store;
 use crate::ui::{self, Ui};
@@ -20,7 +20,10 @@ mod report;
 mod signals;
 mod spawn;
 
-use environment::Environment;
+use environment::{Environment, Replaced};
+
+/// How often a launch looks again when writers keep changing its profile.
+const LOOKS: usize = 1000;
 
 /// Runs COMMAND with this directory's key: on success this process *is* COMMAND, and nothing is returned.
 ///
@@ -48,7 +51,7 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
     for warning in injection.warnings(&profile, &host) {
         ui.warn(&warning);
     }
-    let environment = fill(&profile, injection, &host, ui)?;
+    let environment = fill(profile, injection, &request, &host, ui)?;
     exec::keep_back_descriptors(&host);
     Err(exec::run(program, &request.command, &environment))
 }
@@ -66,8 +69,27 @@ fn choose(request: &Launch, host: &Host, ui: Ui) -> Result<Profile, Error> {
     Profile::open(first_run::offer(host, ui, none)?, host)
 }
 
-/// Reads the keys and builds COMMAND's environment.
-fn fill(profile: &Profile, injection: Injection, host: &Host, ui: Ui) -> Result<Environment, Error> {
+/// Reads the keys and builds COMMAND's environment. A profile that changes meanwhile is read again.
+fn fill(
+    mut profile: Profile,
+    mut injection: Injection,
+    request: &Launch,
+    host: &Host,
+    ui: Ui,
+) -> Result<Environment, Error> {
+    for _ in 0..LOOKS {
+        match inject(&profile, &injection, host, ui) {
+            Err(Error::Overtaken { .. }) => {
+                profile = Profile::open(Chosen { name: profile.name, source: profile.source }, host)?;
+                injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, host)?;
+            }
+            filled => return filled,
+        }
+    }
+    Err(Error::Overtaken { profile: profile.name.to_string() })
+}
+
+fn inject(profile: &Profile, injection: &Injection, host: &Host, ui: Ui) -> Result<Environment, Error> {
     let mut environment = Environment::inherited(&host.environment);
     for name in &injection.dropped {
         environment.remove(name);
@@ -78,9 +100,9 @@ fn fill(profile: &Profile, injection: Injection, host: &Host, ui: Ui) -> Result<
         memory::scrub_stack();
         for (wanted, key) in injection.keys.iter().zip(keys) {
             let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
-            if replaced == environment::Replaced::AnotherValue && ui::stderr_is_terminal() {
+            if replaced == Replaced::AnotherValue && ui::stderr_is_terminal() {
                 ui.warn(&format!(
-                    "{} was set to another value here; profile {}'s key is used",
+                    "{} has another value here; the key of profile {} is used",
                     wanted.name, profile.name
                 ));
             }

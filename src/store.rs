@@ -39,10 +39,14 @@ impl Change<'_> {
 /// beside the old one and reads it back, writing the description commits it, [`Store::settle`] clears the old one away.
 /// Whoever changes something holds the lock of the configuration.
 pub trait Store {
+    /// Which kind it is, as descriptions say.
+    fn kind(&self) -> StoreKind;
+
     /// Reads the keys of `variables`, in that order. May prompt for what opens the store.
     ///
     /// # Errors
-    /// When the store cannot be opened or a key is not there; no key is given then.
+    /// When the store cannot be opened or a key is not there; no key is given then. [`Error::Overtaken`] when the
+    /// description is no longer the current one: read it again.
     ///
     /// # Secrets
     /// The keys are the caller's, in protected pages. Nothing else of the store's content stays in memory.

@@ -32,10 +32,11 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
     }
     let variable: Variable = USUAL_VARIABLE.parse()?;
     let kind = change::room_for(&name, std::slice::from_ref(&variable), None, false, host)?;
-    store::of(kind, host, ui)?.prepare()?;
+    let store = store::of(kind, host, ui)?;
+    store.prepare()?;
     let key = intake::ask(&prompt, &variable, ui)?;
     let taken = [Taken { variable, key, created: None, expires: None }];
-    change::add(&name, &taken, None, false, host, ui)?;
+    change::add(&*store, &name, &taken, false, host)?;
     intake::say_stored(&name, &taken, kind, ui);
     let Some(root) = root else { return Ok(Chosen { name, source: Source::Default }) };
     let folders = host.folders()?;

@@ -61,7 +61,7 @@ pub struct Described {
 }
 
 /// A description, as it was read or will be written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Description {
     document: DocumentMut,
     /// Where its keys are kept.

@@ -2,12 +2,12 @@
 
 use crate::error::Error;
 use crate::files;
-use crate::host::Host;
+use crate::host::{Folders, Host};
 use crate::key::Key;
 use crate::profile::binding::Bindings;
 use crate::profile::description::{self, Described, StoreKind};
 use crate::profile::{Description, ProfileName, Variable, date};
-use crate::store::{self, Change};
+use crate::store::{self, Change, Store};
 use crate::ui::Ui;
 
 /// A key on its way into a store.
@@ -51,30 +51,25 @@ pub fn room_for(
     }
 }
 
-/// Stores keys in a profile, making it if need be. When this returns, they were read back from the store.
+/// Stores keys in a profile, making it if need be. When this returns, they were read back from `store`, which is the one
+/// that [`room_for`] named.
 ///
 /// # Errors
 /// As [`room_for`], and when the store or the description cannot be written; the profile is then as it was.
-pub fn add(
-    name: &ProfileName,
-    taken: &[Taken],
-    asked: Option<StoreKind>,
-    replace: bool,
-    host: &Host,
-    ui: Ui,
-) -> Result<StoreKind, Error> {
-    let variables: Vec<_> = taken.iter().map(|taken| taken.variable.clone()).collect();
-    let store = store::of(room_for(name, &variables, asked, replace, host)?, host, ui)?;
+pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool, host: &Host) -> Result<(), Error> {
     store.prepare()?;
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
     // Under the lock once more: another process may have been faster.
-    let kind = room_for(name, &variables, asked, replace, host)?;
+    let variables: Vec<_> = taken.iter().map(|taken| taken.variable.clone()).collect();
+    room_for(name, &variables, Some(store.kind()), replace, host)?;
     let old = Description::read(folders, name)?;
     let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
     let data = store.stage(name, old.as_ref(), &changes)?;
-    let mut description = old.unwrap_or_else(|| Description::new(kind));
-    description.belong_to(data);
+    let mut description = match &old {
+        Some(old) => old.clone(),
+        None => Description::new(store.kind()),
+    };
     for Taken { variable, key, created, expires } in taken {
         description.describe(Described {
             variable: variable.clone(),
@@ -84,9 +79,26 @@ pub fn add(
             expires: *expires,
         });
     }
-    description.write(folders, name)?;
-    store.settle(name, &description)?;
-    Ok(kind)
+    commit(store, name, old.as_ref(), description, data, folders)
+}
+
+/// Writes the description, which commits what is staged; if that fails, what is staged goes.
+fn commit(
+    store: &dyn Store,
+    name: &ProfileName,
+    old: Option<&Description>,
+    mut new: Description,
+    data: String,
+    folders: &Folders,
+) -> Result<(), Error> {
+    new.belong_to(data);
+    match (new.write(folders, name), old) {
+        (Ok(()), _) => store.settle(name, &new),
+        // It is written all the same, and names what is staged.
+        (Err(error @ Error::NotDurable { .. }), _) => Err(error),
+        (Err(error), Some(old)) => store.settle(name, old).and(Err(error)),
+        (Err(error), None) => store.erase(name).and(Err(error)),
+    }
 }
 
 /// Removes one variable of a profile, or the whole profile and its bindings; the last variable takes the profile along.
@@ -96,19 +108,19 @@ pub fn add(
 /// When there is nothing of that name, or something cannot be written; what was not removed works on.
 pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: Ui) -> Result<bool, Error> {
     let folders = host.folders()?;
-    let _lock = files::lock(&folders.config)?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
-    let mut description = Description::read(folders, name)?.ok_or_else(unknown)?;
+    Description::read(folders, name)?.ok_or_else(unknown)?;
+    let _lock = files::lock(&folders.config)?;
+    let description = Description::read(folders, name)?.ok_or_else(unknown)?;
     let store = store::of(description.store, host, ui)?;
     if let Some(variable) = variable {
         let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
         description.variable(variable).ok_or_else(missing)?;
         if description.variables.len() > 1 {
             let data = store.stage(name, Some(&description), &[Change::Remove(variable)])?;
-            description.belong_to(data);
-            description.forget(variable);
-            description.write(folders, name)?;
-            store.settle(name, &description)?;
+            let mut new = description.clone();
+            new.forget(variable);
+            commit(&*store, name, Some(&description), new, data, folders)?;
             return Ok(false);
         }
     }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::{Folders, Host};
 use crate::key::Key;
+use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName, Variable};
 use crate::store::identity::Identities;
 use crate::store::{Change, Store, dotenv, envelope};
@@ -22,9 +23,6 @@ use crate::ui::Ui;
 
 /// Where an age file lies, and its bytes.
 type AgeFile = (PathBuf, Zeroizing<Vec<u8>>);
-
-/// How often a reader looks again when writers keep changing the profile under it.
-const LOOKS: usize = 1000;
 
 /// The dotfile store of one user.
 pub struct Dotfile<'a> {
@@ -60,26 +58,28 @@ impl<'a> Dotfile<'a> {
 
     /// The age file that belongs to the profile's description, and where it lies; nothing when there is none.
     fn sealed(&self, name: &ProfileName, description: &Description) -> Result<Option<AgeFile>, Error> {
-        let mut data = description.data.clone();
-        for _ in 0..LOOKS {
+        let mut before = None;
+        loop {
             let mut by_hand = None;
             for path in [self.path(name), self.staged(name)] {
                 let Some(bytes) = files::read(&path, files::LARGEST, Guard::Own)? else { continue };
-                if data.as_deref() == Some(&hash(&bytes)) {
+                if description.data.as_deref() == Some(&hash(&bytes)) {
                     return Ok(Some((path, bytes)));
                 }
                 if path == self.path(name) {
                     by_hand = Some((path, bytes));
                 }
             }
-            // Neither is named: a writer was between two of our looks, or the file was made by hand.
-            let now = Description::read(self.folders, name)?.and_then(|description| description.data);
-            if now == data {
+            // Neither is named. Either a writer was between two of our looks, or the file was made by hand: then it
+            // stays the same, and so does the description.
+            if Description::read(self.folders, name)?.and_then(|now| now.data) != description.data {
+                return Err(Error::Overtaken { profile: name.to_string() });
+            }
+            if before.as_ref() == Some(&by_hand) {
                 return Ok(by_hand);
             }
-            data = now;
+            before = Some(by_hand);
         }
-        Err(Error::FileKind { path: self.path(name), why: "it is being changed all the time" })
     }
 
     fn plaintext(&self, name: &ProfileName, description: &Description) -> Result<crate::memory::Protected, Error> {
@@ -118,6 +118,10 @@ impl<'a> Dotfile<'a> {
 }
 
 impl Store for Dotfile<'_> {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Dotfile
+    }
+
     fn read(&self, name: &ProfileName, description: &Description, variables: &[&Variable]) -> Result<Vec<Key>, Error> {
         let plaintext = self.plaintext(name, description)?;
         let found = dotenv::read(plaintext.bytes(), variables, &self.path(name).display().to_string())?;

@@ -58,7 +58,12 @@ pub fn open(sealed: &[u8], identities: &[Box<dyn Identity>]) -> Result<Protected
 pub fn open_with_passphrase(sealed: &[u8], passphrase: SecretString) -> Result<Protected, Closed> {
     let mut identity = age::scrypt::Identity::new(passphrase);
     identity.set_max_work_factor(MOST_WORK);
-    decrypt(sealed, std::iter::once(&identity as &dyn Identity))
+    match Decryptor::new_buffered(ArmoredReader::new(sealed)).map_err(closed)?.decrypt(std::iter::once(&identity as _))
+    {
+        Ok(reader) => read_all(reader, sealed.len()),
+        Err(DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed) => Err(Closed::Passphrase),
+        Err(error) => Err(closed(error)),
+    }
 }
 
 /// Whether an age file is sealed with a passphrase rather than to recipients.
@@ -75,10 +80,12 @@ fn decrypt<'a>(sealed: &[u8], identities: impl Iterator<Item = &'a dyn Identity>
     let form: Box<dyn BufRead> =
         if sealed.starts_with(BINARY) { Box::new(sealed) } else { Box::new(ArmoredReader::new(sealed)) };
     let decryptor = Decryptor::new_buffered(form).map_err(closed)?;
-    let mut reader = decryptor.decrypt(identities).map_err(closed)?;
-    // The plaintext is shorter than the file that seals it.
-    let mut plaintext =
-        Protected::zeroed(sealed.len()).map_err(|_| Closed::Damaged("there is no memory to open it in"))?;
+    read_all(decryptor.decrypt(identities).map_err(closed)?, sealed.len())
+}
+
+/// The whole plaintext, which is shorter than the file that seals it.
+fn read_all(mut reader: impl Read, limit: usize) -> Result<Protected, Closed> {
+    let mut plaintext = Protected::zeroed(limit).map_err(|_| Closed::Damaged("there is no memory to open it in"))?;
     let mut filled = 0;
     while let Some(rest) = plaintext.bytes_mut().get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest) {

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::{Host, IDENTITY, IDENTITY_FILE};
 use crate::memory::Protected;
+use crate::profile::description;
 use crate::store::envelope::{self, Closed};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
@@ -95,7 +96,8 @@ impl Identities {
     /// As [`Identities::in_force`], and when it cannot be written.
     pub fn in_force_or_new(host: &Host, ui: Ui) -> Result<Self, Error> {
         match Self::in_force(host) {
-            Err(Error::NoIdentity { path }) if path == host.folders()?.identity() => {}
+            // A new identity would not open what another one sealed: then it is lost, not missing.
+            Err(Error::NoIdentity { path }) if path == host.folders()?.identity() && !any_dotfile(host)? => {}
             other => return other,
         }
         let folders = host.folders()?;
@@ -231,6 +233,12 @@ impl Identities {
         self.pairs.push(Pair::Ssh(identity));
         Ok(())
     }
+}
+
+/// Whether some profile has an age file.
+fn any_dotfile(host: &Host) -> Result<bool, Error> {
+    let profiles = host.folders()?.profiles();
+    Ok(description::names(host.folders()?)?.iter().any(|name| profiles.join(format!("{name}.age")).exists()))
 }
 
 /// The user's own recipient, to be given to others, without a prompt; none when it is not known here.

@@ -18,29 +18,25 @@ use crate::ui::prompt::Prompt;
 /// Runs the verb.
 pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let (name, variables) = meant(&words.words)?;
-    let store = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
+    let asked = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
     let created = words.created.as_deref().map(date::day).transpose()?;
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
-    let kind = change::room_for(&name, &variables, store, words.replace, host)?;
+    let store = store::of(change::room_for(&name, &variables, asked, words.replace, host)?, host, ui)?;
     let keys = match &words.from {
         Some(file) => from_file(file, &variables, ui)?,
-        None => {
-            let prompt = if std::io::stdin().is_terminal() { Some(prompt(&name, host)?) } else { None };
-            store::of(kind, host, ui)?.prepare()?;
-            match prompt {
-                Some(prompt) => {
-                    variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?
-                }
-                None => intake::from_standard_input(&variables, ui)?,
-            }
+        None if std::io::stdin().is_terminal() => {
+            let prompt = prompt(&words.words, host)?;
+            store.prepare()?;
+            variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?
         }
+        None => intake::from_standard_input(&variables, ui)?,
     };
     let taken: Vec<_> =
         variables.into_iter().zip(keys).map(|(variable, key)| Taken { variable, key, created, expires }).collect();
-    let kind = change::add(&name, &taken, store, words.replace, host, ui)?;
-    intake::say_stored(&name, &taken, kind, ui);
+    change::add(&*store, &name, &taken, words.replace, host)?;
+    intake::say_stored(&name, &taken, store.kind(), ui);
     if let Some(file) = &words.from {
         let names: Vec<_> = taken.iter().map(|taken| taken.variable.as_str()).collect();
         ui.hint(&format!("the clear copy should go now: delete {} from {}", names.join(", "), file.display()));
@@ -76,8 +72,9 @@ fn meant(words: &[String]) -> Result<(ProfileName, Vec<Variable>), Error> {
     Ok((name, variables))
 }
 
-fn prompt(name: &ProfileName, host: &Host) -> Result<Prompt, Error> {
-    Prompt::open_with_stdin(host.agent(), "a key", &format!("printf '%s\\n' \"$KEY\" | withkey add {name}"))
+fn prompt(words: &[String], host: &Host) -> Result<Prompt, Error> {
+    let line = [&["withkey".to_owned(), "add".to_owned()], words].concat().join(" ");
+    Prompt::open_with_stdin(host.agent(), "a key", &format!("printf '%s\\n' \"$KEY\" | {line}"))
 }
 
 /// The values of `variables` in a `.env` file, which may be anybody's: it is clear text as it is.

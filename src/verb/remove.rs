@@ -30,6 +30,10 @@ fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Resu
     let folders = host.folders()?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
     let description = Description::read(folders, name)?.ok_or_else(unknown)?;
+    if let Some(variable) = variable {
+        let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
+        description.variable(variable).ok_or_else(missing)?;
+    }
     let what = variable.map_or_else(|| format!("profile {name}"), |variable| format!("{variable} of profile {name}"));
     let hint = match variable {
         Some(variable) => format!("withkey remove {name} {variable} --yes"),

@@ -73,6 +73,9 @@ fn bound_directory(place: Option<&Path>) -> Result<PathBuf, Error> {
 
 fn change(directory: Option<&Path>, name: Option<&ProfileName>, host: &Host) -> Result<bool, Error> {
     let folders = host.folders()?;
+    if name.is_none() && !Bindings::read(folders)?.all()?.iter().any(|bound| bound.directory.as_deref() == directory) {
+        return Ok(false);
+    }
     let _lock = files::lock(&folders.config)?;
     Bindings::read(folders)?.bind(directory, name)
 }

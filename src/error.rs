@@ -276,10 +276,12 @@ impl Error {
             Self::File { doing, path, source } => {
                 let words = Words::new(format!("cannot {doing} {}", p(path))).cause(io(source));
                 match source.raw_os_error() {
-                    Some(libc::ENOSPC | libc::EDQUOT) => {
+                    Some(libc::ENOSPC | libc::EDQUOT) if *doing == "write" => {
                         words.hint("nothing was changed; free some space and try again")
                     }
-                    Some(libc::EROFS) => words.hint("nothing was changed; the file system is read-only"),
+                    Some(libc::EROFS) if *doing == "write" => {
+                        words.hint("nothing was changed; the file system is read-only")
+                    }
                     _ => words,
                 }
             }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::memory::Protected;
@@ -29,32 +28,22 @@ pub enum Guard {
     None,
 }
 
-/// The content of a file, or nothing when there is no such file.
+/// The content of a file that holds no secret, or nothing when there is no such file.
 ///
 /// # Errors
 /// When the file is there and cannot be read, is not what `guard` asks for, or is larger than `limit` bytes.
-pub fn read(path: &Path, limit: usize, guard: Guard) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+pub fn read(path: &Path, limit: usize, guard: Guard) -> Result<Option<Vec<u8>>, Error> {
     let Some((file, size)) = open(path, guard)? else { return Ok(None) };
-    // One byte more than expected, so that a file that grew is seen to have grown; sized once, so that no copy is left.
-    let mut bytes = Zeroizing::new(vec![0; size.min(limit) + 1]);
-    let mut filled = fill(&file, &mut bytes).map_err(|source| cannot("read", path, source))?;
-    if filled == bytes.len() && filled <= limit {
-        let mut larger = Zeroizing::new(vec![0; limit + 1]);
-        for (to, from) in larger.iter_mut().zip(bytes.iter()) {
-            *to = *from;
-        }
-        let rest = larger.get_mut(filled..).unwrap_or_default();
-        filled += fill(&file, rest).map_err(|source| cannot("read", path, source))?;
-        bytes = larger;
-    }
-    if filled > limit {
+    let mut bytes = Vec::with_capacity(size.min(limit) + 1);
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).map_err(|source| cannot("read", path, source))?;
+    if bytes.len() > limit {
         return Err(Error::TooLarge { path: path.to_owned(), limit });
     }
-    bytes.truncate(filled);
     Ok(Some(bytes))
 }
 
-/// The same for a secret, which goes straight into protected pages.
+/// The content of a file that holds a secret, which goes straight into protected pages.
 ///
 /// # Errors
 /// As [`read`]; also when a regular file changes its size meanwhile.

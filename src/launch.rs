@@ -97,7 +97,7 @@ fn inject(profile: &Profile, injection: &Injection, host: &Host, ui: Ui) -> Resu
     if let Some(description) = profile.description.as_ref().filter(|_| !injection.keys.is_empty()) {
         let variables: Vec<_> = injection.keys.iter().map(|wanted| &wanted.from).collect();
         let keys = store::of(description.store, host, ui)?.read(&profile.name, description, &variables)?;
-        memory::scrub_stack();
+        memory::scrub_stack::<{ 16 * 1024 }>();
         for (wanted, key) in injection.keys.iter().zip(keys) {
             let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
             if replaced == Replaced::AnotherValue && ui::stderr_is_terminal() {

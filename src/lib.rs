@@ -42,7 +42,8 @@ pub fn run(host: Host) -> Exit {
         fallback.error(&Error::Internal);
         Exit::LaunchFailed
     });
-    memory::scrub_stack();
+    // From up here the libraries lie deeper than from the launch that used them.
+    memory::scrub_stack::<{ 64 * 1024 }>();
     exit
 }
 

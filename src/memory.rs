@@ -21,10 +21,6 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 /// Pages are mapped in pieces of at least this many bytes; a usual launch needs one.
 const CHUNK: usize = 32 * 1024;
 
-/// How far below the caller [`scrub_stack`] overwrites, in bytes: as far as age goes down in a build that is not
-/// optimised, where the scan (tests/memory.rs) finds the identity's number if this is 16 KiB.
-const STACK_BELOW: usize = 48 * 1024;
-
 static CHUNKS: Mutex<Vec<Chunk>> = Mutex::new(Vec::new());
 
 /// A mapping that hands out its bytes once, front to back.
@@ -158,13 +154,14 @@ fn map_secretmem(_len: usize) -> Option<NonNull<u8>> {
     None
 }
 
-/// Overwrites the stack below the caller, where libraries that worked on a secret left its pieces.
+/// Overwrites `BYTES` of the stack below the caller, where libraries that worked on a secret left its pieces: as many as
+/// the scan of tests/memory.rs asks for in a build that is not optimised.
 ///
 /// The frames above are withkey's own, which hold secrets in [`Protected`] only.
 #[inline(never)]
-pub fn scrub_stack() {
+pub fn scrub_stack<const BYTES: usize>() {
     // Writing the zeros is the work; nothing may take them for unused.
-    std::hint::black_box(&mut [0_u8; STACK_BELOW]);
+    std::hint::black_box(&mut [0_u8; BYTES]);
 }
 
 /// Makes this process unreadable for others of the same user: no core dump, no ptrace. `execve` resets it.

@@ -9,8 +9,6 @@ use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::Folders;
@@ -22,7 +20,7 @@ const EVERYWHERE: &[u8] = b"*";
 /// The content of the bindings' file.
 pub struct Bindings {
     file: PathBuf,
-    text: Zeroizing<Vec<u8>>,
+    text: Vec<u8>,
 }
 
 /// One line that binds.
@@ -59,14 +57,15 @@ impl Bindings {
     /// # Errors
     /// When a line is malformed, or two lines name different profiles for one directory.
     pub fn above(&self, here: &Path) -> Result<Vec<Bound>, Error> {
-        let here = here.as_os_str().as_bytes();
+        let here = escaped(here.as_os_str().as_bytes());
         let mut found: Vec<Bound> = Vec::new();
         for line in self.lines() {
             let line = line?;
-            let target = line.path();
-            if target != EVERYWHERE && !contains(&target, here) {
+            // Compared as written: a thousand lines must not be felt at a launch.
+            if line.target != EVERYWHERE && !contains(line.target, &here) {
                 continue;
             }
+            let target = line.path();
             let bound = self.bound(&line, &target)?;
             if let Some(other) = found.iter().find(|other| other.directory == bound.directory) {
                 if other.profile != bound.profile {
@@ -126,11 +125,11 @@ impl Bindings {
             }
         }
         text.extend_from_slice(new.unwrap_or_default());
-        if *self.text == text {
+        if self.text == text {
             return Ok(false);
         }
         files::replace(&self.file, &text)?;
-        self.text = Zeroizing::new(text);
+        self.text = text;
         Ok(true)
     }
 
@@ -226,7 +225,7 @@ mod tests {
     use super::*;
 
     fn bindings(text: &[u8]) -> Bindings {
-        Bindings { file: PathBuf::from("/x/bindings"), text: Zeroizing::new(text.to_vec()) }
+        Bindings { file: PathBuf::from("/x/bindings"), text: text.to_vec() }
     }
 
     fn names(text: &str, here: &str) -> Vec<String> {

@@ -14,6 +14,8 @@ use crate::host::Folders;
 use crate::profile::{ProfileName, Variable};
 use crate::provider;
 
+mod plain;
+
 /// The largest description, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
@@ -63,7 +65,7 @@ pub struct Described {
 /// A description, as it was read or will be written.
 #[derive(Clone, Debug)]
 pub struct Description {
-    document: DocumentMut,
+    text: String,
     /// Where its keys are kept.
     pub store: StoreKind,
     /// Which state of the store it belongs to, in the store's own words.
@@ -125,10 +127,8 @@ impl Description {
     /// A description of no key yet.
     #[must_use]
     pub fn new(store: StoreKind) -> Self {
-        let mut document = DocumentMut::new();
-        document.insert("version", value(1));
-        document.insert("store", value(store.as_str()));
-        Self { document, store, data: None, allow_endpoint: Vec::new(), set: Vec::new(), variables: Vec::new() }
+        let text = format!("version = 1\nstore = \"{}\"\n", store.as_str());
+        Self { text, store, data: None, allow_endpoint: Vec::new(), set: Vec::new(), variables: Vec::new() }
     }
 
     /// Writes the description in one step. The lock of the configuration must be held.
@@ -136,7 +136,7 @@ impl Description {
     /// # Errors
     /// When the file cannot be written; the old one is then untouched.
     pub fn write(&self, folders: &Folders, name: &ProfileName) -> Result<(), Error> {
-        files::replace(&path(folders, name), self.document.to_string().as_bytes())
+        files::replace(&path(folders, name), self.text.as_bytes())
     }
 
     /// What is known of `variable`'s key.
@@ -146,22 +146,32 @@ impl Description {
     }
 
     /// Names the state of the store that this description belongs to.
-    pub fn belong_to(&mut self, data: String) {
-        self.document.insert("data", value(&data));
+    ///
+    /// # Errors
+    /// When the text is no TOML, which reading it has excluded.
+    pub fn belong_to(&mut self, data: String) -> Result<(), Error> {
+        self.edit(|document| {
+            document.insert("data", value(&data));
+        })?;
         self.data = Some(data);
+        Ok(())
     }
 
     /// Describes a key, in place of what was said of that variable.
-    pub fn describe(&mut self, described: Described) {
-        let variables = self.document.entry("variables").or_insert_with(|| {
-            let mut table = Table::new();
-            table.set_implicit(true);
-            Item::Table(table)
-        });
-        let table = variables
-            .as_table_like_mut()
-            .map(|variables| variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new())));
-        if let Some(table) = table.and_then(Item::as_table_like_mut) {
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn describe(&mut self, described: Described) -> Result<(), Error> {
+        self.edit(|document| {
+            let variables = document.entry("variables").or_insert_with(|| {
+                let mut table = Table::new();
+                table.set_implicit(true);
+                Item::Table(table)
+            });
+            let table = variables.as_table_like_mut().map(|variables| {
+                variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new()))
+            });
+            let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
             table.insert("masked", value(&described.masked));
             let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
             for (field, date) in dates {
@@ -170,19 +180,34 @@ impl Description {
                     None => table.remove(field),
                 };
             }
-        }
+        })?;
         match self.variables.iter_mut().find(|known| known.variable == described.variable) {
             Some(known) => *known = described,
             None => self.variables.push(described),
         }
+        Ok(())
     }
 
     /// Says nothing more of `variable`.
-    pub fn forget(&mut self, variable: &Variable) {
-        if let Some(variables) = self.document.get_mut("variables").and_then(Item::as_table_like_mut) {
-            variables.remove(variable.as_str());
-        }
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn forget(&mut self, variable: &Variable) -> Result<(), Error> {
+        self.edit(|document| {
+            if let Some(variables) = document.get_mut("variables").and_then(Item::as_table_like_mut) {
+                variables.remove(variable.as_str());
+            }
+        })?;
         self.variables.retain(|described| described.variable != *variable);
+        Ok(())
+    }
+
+    /// Changes the text where it has to change; comments and order stay.
+    fn edit(&mut self, change: impl FnOnce(&mut DocumentMut)) -> Result<(), Error> {
+        let mut document: DocumentMut = self.text.parse().map_err(|_| Error::Internal)?;
+        change(&mut document);
+        self.text = document.to_string();
+        Ok(())
     }
 
     /// Reads a description's text; `path` is for its errors.
@@ -190,6 +215,10 @@ impl Description {
     /// # Errors
     /// What is wrong with the text, by field.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        plain::read(text).map_or_else(|| Self::parse_toml(text, path), Ok)
+    }
+
+    fn parse_toml(text: &str, path: &Path) -> Result<Self, Error> {
         let damaged = |why: String| Error::Description { path: path.to_owned(), why };
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
             let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or(text).lines().count().max(1));
@@ -200,10 +229,10 @@ impl Description {
             Some(version) => return Err(Error::NewerVersion { path: path.to_owned(), version }),
             None => return Err(damaged("it has no `version`".to_owned())),
         }
-        Self::from_document(document).map_err(damaged)
+        Self::from_document(&document, text).map_err(damaged)
     }
 
-    fn from_document(document: DocumentMut) -> Result<Self, String> {
+    fn from_document(document: &DocumentMut, text: &str) -> Result<Self, String> {
         let mut store = None;
         let mut data = None;
         let mut allow_endpoint = Vec::new();
@@ -221,7 +250,7 @@ impl Description {
             }
         }
         let store = store.ok_or("it has no `store`")?;
-        Ok(Self { document, store, data, allow_endpoint, set, variables })
+        Ok(Self { text: text.to_owned(), store, data, allow_endpoint, set, variables })
     }
 }
 
@@ -290,15 +319,17 @@ mod tests {
     fn comments_and_order_survive_a_change() {
         let text = "# mine\nversion = 1\nstore = \"dotfile\" # here\n\n[set]\nOPENAI_ORG_ID = \"org-1\"\n";
         let mut description = parse(text).unwrap();
-        description.describe(Described {
-            variable: "OPENAI_API_KEY".parse().unwrap(),
-            masked: "sk-…abcd".to_owned(),
-            added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
-            created: None,
-            expires: Some("2027-01-31".parse().unwrap()),
-        });
-        description.belong_to("sha256:00".to_owned());
-        let written = description.document.to_string();
+        description
+            .describe(Described {
+                variable: "OPENAI_API_KEY".parse().unwrap(),
+                masked: "sk-…abcd".to_owned(),
+                added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+                created: None,
+                expires: Some("2027-01-31".parse().unwrap()),
+            })
+            .unwrap();
+        description.belong_to("sha256:00".to_owned()).unwrap();
+        let written = description.text.clone();
         assert!(written.starts_with("# mine\nversion = 1\nstore = \"dotfile\" # here\n"), "{written}");
         let again = parse(&written).unwrap();
         assert_eq!(again.variables.len(), 1);

@@ -77,7 +77,7 @@ pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool
             added: date::now(),
             created: *created,
             expires: *expires,
-        });
+        })?;
     }
     commit(store, name, old.as_ref(), description, data, folders)
 }
@@ -91,9 +91,10 @@ fn commit(
     data: String,
     folders: &Folders,
 ) -> Result<(), Error> {
-    new.belong_to(data);
+    new.belong_to(data)?;
     match (new.write(folders, name), old) {
-        (Ok(()), _) => store.settle(name, &new),
+        // It is done and readers see it; what cannot be cleared away now, the next change clears away.
+        (Ok(()), _) => store.settle(name, &new).or(Ok(())),
         // It is written all the same, and names what is staged.
         (Err(error @ Error::NotDurable { .. }), _) => Err(error),
         (Err(error), Some(old)) => store.settle(name, old).and(Err(error)),
@@ -119,7 +120,7 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
         if description.variables.len() > 1 {
             let data = store.stage(name, Some(&description), &[Change::Remove(variable)])?;
             let mut new = description.clone();
-            new.forget(variable);
+            new.forget(variable)?;
             commit(&*store, name, Some(&description), new, data, folders)?;
             return Ok(false);
         }

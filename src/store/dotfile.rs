@@ -9,7 +9,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::files::{self, Guard};
@@ -22,7 +21,7 @@ use crate::store::{Change, Store, dotenv, envelope};
 use crate::ui::Ui;
 
 /// Where an age file lies, and its bytes.
-type AgeFile = (PathBuf, Zeroizing<Vec<u8>>);
+type AgeFile = (PathBuf, Vec<u8>);
 
 /// The dotfile store of one user.
 pub struct Dotfile<'a> {

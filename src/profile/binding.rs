@@ -58,10 +58,13 @@ impl Bindings {
     /// When a line is malformed, or two lines name different profiles for one directory.
     pub fn above(&self, here: &Path) -> Result<Vec<Bound>, Error> {
         let here = escaped(here.as_os_str().as_bytes());
+        let ends = Ends::of(&here);
         let mut found: Vec<Bound> = Vec::new();
-        for line in self.lines() {
-            let line = line?;
-            // Compared as written: a thousand lines must not be felt at a launch.
+        for (number, raw) in self.raw_lines() {
+            if ends.rule_out(raw) {
+                continue;
+            }
+            let Some(line) = self.parse(number, raw)? else { continue };
             if line.target != EVERYWHERE && !contains(line.target, &here) {
                 continue;
             }
@@ -134,22 +137,20 @@ impl Bindings {
     }
 
     fn lines(&self) -> impl Iterator<Item = Result<Line<'_>, Error>> {
+        self.raw_lines().filter_map(|(number, raw)| self.parse(number, raw).transpose())
+    }
+
+    /// The lines with their numbers, without their ends.
+    fn raw_lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let mut rest: &[u8] = &self.text;
         let mut number = 0;
         std::iter::from_fn(move || {
-            while !rest.is_empty() {
-                let all = rest;
-                number += 1;
-                // The reader's search is the C library's memchr: a thousand lines must not be felt at a launch.
-                let length = rest.skip_until(b'\n').unwrap_or(all.len());
-                let raw = all.get(..length).unwrap_or(all);
-                match self.parse(number, raw.strip_suffix(b"\n").unwrap_or(raw)) {
-                    Ok(None) => {}
-                    Ok(Some(line)) => return Some(Ok(line)),
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            None
+            let all = rest;
+            number += 1;
+            // The reader's search is the C library's memchr.
+            let length = rest.skip_until(b'\n').ok().filter(|&length| length > 0)?;
+            let raw = all.get(..length)?;
+            Some((number, raw.strip_suffix(b"\n").unwrap_or(raw)))
         })
     }
 
@@ -176,6 +177,27 @@ impl Bindings {
         let profile = profile.ok_or_else(|| Error::BindingLine { file: self.file.clone(), line: line.number, why })?;
         let directory = (target != EVERYWHERE).then(|| PathBuf::from(OsStr::from_bytes(target)));
         Ok(Bound { directory, profile, line: line.number })
+    }
+}
+
+/// How the paths of a directory and of those above it end. A thousand bindings must not be felt at a launch: by its last
+/// byte nearly every line is ruled out.
+struct Ends([bool; 256]);
+
+impl Ends {
+    fn of(here: &[u8]) -> Self {
+        let mut ends = [false; 256];
+        let mut mark = |byte: u8| ends.iter_mut().skip(usize::from(byte)).take(1).for_each(|end| *end = true);
+        here.split(|&byte| byte == b'/').filter_map(<[u8]>::last).for_each(|&byte| mark(byte));
+        mark(b'/');
+        Self(ends)
+    }
+
+    /// Whether a line binds, well-formed, a directory that is none of these.
+    fn rule_out(&self, raw: &[u8]) -> bool {
+        let space = raw.iter().position(|&byte| byte == b' ');
+        space.is_some_and(|space| raw.get(space + 1) == Some(&b'/'))
+            && raw.last().is_some_and(|&last| self.0.get(usize::from(last)) == Some(&false))
     }
 }
 

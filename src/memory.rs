@@ -154,6 +154,16 @@ fn map_secretmem(_len: usize) -> Option<NonNull<u8>> {
     None
 }
 
+/// Where `byte` stands first. The C library's search, which reads 32 bytes at a time; std's reads 16 and more slowly.
+#[must_use]
+pub fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    // SAFETY: memchr reads no byte behind the length, and gives null or an address in the range.
+    unsafe {
+        let found = libc::memchr(bytes.as_ptr().cast(), byte.into(), bytes.len()).cast::<u8>();
+        (!found.is_null()).then(|| found.offset_from_unsigned(bytes.as_ptr()))
+    }
+}
+
 /// Overwrites `BYTES` of the stack below the caller, where libraries that worked on a secret left its pieces: as many as
 /// the scan of tests/memory.rs asks for in a build that is not optimised.
 ///

@@ -1,0 +1,204 @@
+//! The proof of "wiped": the real process is stopped at the entry of its `execve`, and everything readable in it is
+//! searched for the key and the identity.
+//!
+//! Needs root (or CAP_SYS_PTRACE), because withkey makes itself unreadable for its own user, and x86_64, whose registers
+//! are read.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(unsafe_code, reason = "a child is traced")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use common::{Sandbox, withkey_binary};
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// Halves that stand nowhere else: a run of digits or letters would be found in the C library's tables.
+const KEY: &str = "sk-test-Xq7Lw2Rk9Vd4Ht6Bz8Jm3Np5Gs1Fc0Yu";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.add("default", KEY);
+    sandbox
+}
+
+/// Something that must not be found, and what it is.
+struct Needle {
+    what: &'static str,
+    bytes: Vec<u8>,
+}
+
+fn needles(sandbox: &Sandbox) -> Vec<Needle> {
+    let identity = fs::read_to_string(sandbox.identity()).unwrap();
+    let identity = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().as_bytes().to_vec();
+    let key = KEY.as_bytes();
+    let (front, back) = key.split_at(key.len() / 2);
+    // Behind the prefix that every identity has.
+    let (identity_front, identity_back) = identity[15..].split_at(28);
+    let needle = |what, bytes: &[u8]| Needle { what, bytes: bytes.to_vec() };
+    vec![
+        needle("the key's first half", front),
+        needle("the key's second half", back),
+        needle("the key in base64", base64(key).as_bytes()),
+        needle("the identity's first half", identity_front),
+        needle("the identity's second half", identity_back),
+        // Its number, but for the first and last byte, which X25519 changes.
+        needle("the first half of the identity's number", &scalar(&identity)[1..16]),
+        needle("the second half of the identity's number", &scalar(&identity)[16..31]),
+    ]
+}
+
+/// The 32 bytes that an identity's text stands for: Bech32, BIP 173.
+fn scalar(identity: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 32] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+    let digits =
+        identity["AGE-SECRET-KEY-1".len()..].iter().map(|digit| DIGITS.iter().position(|d| d == digit).unwrap());
+    let bits: Vec<usize> = digits.flat_map(|digit| (0..5).rev().map(move |bit| digit >> bit & 1)).collect();
+    let byte = |bits: &[usize]| u8::try_from(bits.iter().fold(0, |byte, bit| byte << 1 | bit)).unwrap();
+    bits.chunks_exact(8).take(32).map(byte).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let whole = bytes.chunks_exact(3).map(|three| {
+        let number = three.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| char::from(DIGITS[number >> shift & 63]))
+    });
+    whole.flatten().collect()
+}
+
+/// Every place in the stopped process where a needle stands, and how many mappings could be read.
+fn scan(process: Pid, needles: &[Needle]) -> (Vec<String>, usize) {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{process}/mem")).unwrap_or_else(|error| {
+        panic!("cannot read the memory of the traced process ({error}): run the tests as root, as tests/run does")
+    });
+    let (mut hits, mut read) = (Vec::new(), 0);
+    for map in maps.lines() {
+        let (range, rest) = map.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        if !rest.starts_with('r') || memory.read_exact_at(&mut bytes, start).is_err() {
+            // The pages of memfd_secret, which nobody can read, and the kernel's vvar.
+            continue;
+        }
+        read += 1;
+        for needle in needles {
+            let found = bytes.windows(needle.bytes.len()).filter(|window| *window == needle.bytes).count();
+            if found > 0 {
+                hits.push(format!("{} ({found} times) in {map}", needle.what));
+            }
+        }
+    }
+    (hits, read)
+}
+
+/// Runs withkey to the entry of its `execve`, or to its end when it fails before, and scans it there.
+fn scan_at_the_end(sandbox: &Sandbox, words: &[&str], settings: &[(&str, PathBuf)], before: fn()) -> Vec<String> {
+    let mut command = Command::new(withkey_binary());
+    command.args(words).env_clear().current_dir(sandbox.project()).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("PATH", "/usr/bin:/bin").env("HOME", sandbox.home());
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    // SAFETY: only system calls between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            before();
+            ptrace::traceme().map_err(Into::into)
+        })
+    };
+    #[allow(clippy::zombie_processes, reason = "waited for by waitpid, below")]
+    let child = command.spawn().unwrap();
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
+    ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
+    let needles = needles(sandbox);
+    loop {
+        ptrace::syscall(process, None).unwrap();
+        match waitpid(process, None).unwrap() {
+            WaitStatus::PtraceSyscall(_) => {}
+            other => panic!("withkey ended without a last system call: {other:?}"),
+        }
+        let number = ptrace::getregs(process).unwrap().orig_rax.cast_signed();
+        if [libc::SYS_execve, libc::SYS_exit_group].contains(&number) {
+            let (hits, read) = scan(process, &needles);
+            assert!(read > 5, "only {read} mappings were readable");
+            ptrace::kill(process).unwrap();
+            let _ = waitpid(process, None);
+            return hits;
+        }
+    }
+}
+
+fn nothing() {}
+
+/// Takes memfd_secret away, as an older kernel or a container's seccomp profile does.
+fn without_memfd_secret() {
+    const DENY: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+    let step = |code: u16, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let filter = [
+        step(0x20, 0, 0, 0),
+        step(0x15, 0, 1, libc::SYS_memfd_secret as u32),
+        step(0x06, 0, 0, DENY),
+        step(0x06, 0, 0, 0x7fff_0000),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: plain system calls on structures that live for the call.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
+}
+
+#[test]
+fn the_scan_finds_a_copy_that_was_planted() {
+    let sandbox = sandbox();
+    let hits = scan_at_the_end(&sandbox, &["true", KEY], &[], nothing);
+    assert!(hits.iter().any(|hit| hit.starts_with("the key's first half")), "{hits:?}");
+    assert!(hits.iter().any(|hit| hit.contains("[stack]")), "{hits:?}");
+}
+
+#[test]
+fn at_the_entry_of_execve_no_copy_of_key_or_identity_is_left() {
+    let sandbox = sandbox();
+    assert_eq!(scan_at_the_end(&sandbox, &["true"], &[], nothing), [""; 0]);
+}
+
+#[test]
+fn an_identity_given_as_text_is_overwritten_where_it_stood() {
+    let sandbox = sandbox();
+    let text = fs::read_to_string(sandbox.identity()).unwrap();
+    fs::remove_file(sandbox.identity()).unwrap();
+    fs::write(sandbox.identity(), &text).unwrap();
+    let settings = [("WITHKEY_IDENTITY", PathBuf::from(text))];
+    assert_eq!(scan_at_the_end(&sandbox, &["true"], &settings, nothing), [""; 0]);
+}
+
+#[test]
+fn when_the_launch_fails_after_the_key_was_read_nothing_is_left_either() {
+    let sandbox = sandbox();
+    // The dotfile opens, and the variable asked for is not in it.
+    let description = sandbox.configuration("profiles/default.toml");
+    let text = fs::read_to_string(&description).unwrap();
+    fs::write(&description, text.replace("[variables.OPENAI_API_KEY]", "[variables.HF_TOKEN]")).unwrap();
+    assert_eq!(scan_at_the_end(&sandbox, &["true"], &[], nothing), [""; 0]);
+}
+
+#[test]
+fn where_the_kernel_has_no_secret_pages_the_block_is_the_one_copy_left() {
+    let sandbox = sandbox();
+    let hits = scan_at_the_end(&sandbox, &["true"], &[], without_memfd_secret);
+    let halves = |half: &str| hits.iter().filter(|hit| hit.starts_with(half)).collect::<Vec<_>>();
+    assert_eq!(hits.len(), 2, "{hits:?}");
+    assert!(halves("the key's first half")[0].contains("(1 times)"), "{hits:?}");
+    assert!(halves("the key's second half")[0].contains("(1 times)"), "{hits:?}");
+}

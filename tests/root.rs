@@ -1,0 +1,290 @@
+//! Other users' files, full disks, read-only disks, other file systems: what only root can set up.
+//!
+//! Without root the mounts are made in a user namespace, where the system allows that; the rest fails and says so.
+#![allow(unsafe_code, reason = "users and file systems are changed by system calls")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what the tests share is used in part")]
+
+mod common;
+#[path = "common/refusal.rs"]
+mod refusal;
+#[path = "common/session.rs"]
+mod session;
+
+use std::ffi::{CString, OsStr};
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::ptr;
+
+use common::{KEY, OTHER_KEY, Sandbox, Start, withkey_binary};
+use refusal::{Tree, assert_refused};
+use session::shell;
+
+/// A user of no name, and another one.
+const USER: u32 = 12_345;
+const STRANGER: u32 = 12_346;
+
+#[track_caller]
+fn needs_root() {
+    // SAFETY: a plain system call.
+    let user = unsafe { libc::geteuid() };
+    assert_eq!(user, 0, "other users' files can be made by root only: sudo -E $(which cargo) test --test root");
+}
+
+/// Everything in the sandbox, and the sandbox, is the user's.
+fn users(sandbox: Sandbox) -> Sandbox {
+    needs_root();
+    let withkey = fs::read(withkey_binary()).unwrap();
+    sandbox.program("bin/withkey", withkey);
+    give(&sandbox.path(""), USER);
+    sandbox
+}
+
+/// A file or folder and all below it.
+fn give(path: &Path, user: u32) {
+    std::os::unix::fs::lchown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() && !path.is_symlink() {
+        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), user));
+    }
+}
+
+/// withkey, started by the user.
+fn as_user<T: AsRef<OsStr>>(sandbox: &Sandbox, words: impl IntoIterator<Item = T>) -> Start {
+    // SAFETY: plain system calls; the pointer to no groups is not read.
+    let start = sandbox.directly([sandbox.path("bin/withkey")]).step(|| unsafe { libc::setgroups(0, ptr::null()) });
+    // SAFETY: plain system calls.
+    let start = start.step(|| unsafe { libc::setgid(USER) }).step(|| unsafe { libc::setuid(USER) });
+    start.args(words)
+}
+
+fn chmod(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_of_another_user_is_refused() {
+    for (file, mode, part) in [
+        ("profiles/default.toml", 0o644, "withkey: error: PATH belongs to another user"),
+        ("profiles/default.age", 0o644, "withkey: error: PATH belongs to another user"),
+        ("bindings", 0o644, "withkey: error: PATH belongs to another user"),
+        ("config.toml", 0o644, "withkey: error: PATH belongs to another user"),
+        ("../../.local/share/withkey/identity.txt", 0o644, "withkey: error: "),
+        ("../../.local/share/withkey/identity.txt", 0o600, "withkey: cause: permission denied"),
+        ("profiles/default.toml", 0o600, "withkey: cause: permission denied"),
+    ] {
+        let sandbox = Sandbox::with_key();
+        sandbox.bind("default", ".");
+        sandbox.file("home/.config/withkey/config.toml", "", 0o600);
+        let (sandbox, path) = (users(sandbox), file);
+        let path = sandbox.configuration(path);
+        as_user(&sandbox, ["true"]).run().assert_exit(0).assert_stderr("");
+        give(&path, STRANGER);
+        chmod(&path, mode);
+        let before = Tree::of(&sandbox);
+        let part = part.replace("PATH", &path.display().to_string());
+        assert_refused(&as_user(&sandbox, ["touch", "started"]).run(), 125, &part);
+        before.assert_unchanged(file, &sandbox);
+    }
+}
+
+/// A description or an identity may be root's: mounted into a container, or laid out by an administrator.
+#[test]
+fn a_file_of_root_is_read_when_only_root_can_change_it() {
+    let sandbox = users(Sandbox::with_key());
+    for file in ["profiles/default.toml", "profiles/default.age"] {
+        give(&sandbox.configuration(file), 0);
+        chmod(sandbox.configuration(file), 0o644);
+    }
+    as_user(&sandbox, ["true"]).run().assert_exit(0).assert_stderr("");
+    let mounted = sandbox.file("mounted", fs::read(sandbox.identity()).unwrap(), 0o444);
+    fs::remove_file(sandbox.identity()).unwrap();
+    let launch = || as_user(&sandbox, ["printenv", "OPENAI_API_KEY"]).set("WITHKEY_IDENTITY_FILE", &mounted);
+    launch().run().assert_exit(0).assert_stdout(&format!("{KEY}\n"));
+    chmod(&mounted, 0o464);
+    assert_refused(&launch().run(), 125, "withkey: error: other users may ");
+    give(&mounted, STRANGER);
+    chmod(&mounted, 0o444);
+    assert_refused(&launch().run(), 125, "belongs to another user");
+}
+
+/// `sudo withkey …` keeps HOME on some systems.
+#[test]
+fn under_sudo_nothing_of_roots_is_left_in_a_users_home() {
+    type Prepare = fn(&Sandbox);
+    let homes: [(&str, Prepare); 4] = [
+        ("empty", |_| ()),
+        ("with .config", |sandbox| fs::create_dir_all(sandbox.home().join(".config")).unwrap()),
+        ("with .local/share", |sandbox| fs::create_dir_all(sandbox.home().join(".local/share")).unwrap()),
+        ("with a profile", |sandbox| sandbox.add("default", KEY)),
+    ];
+    for (what, prepare) in homes {
+        let sandbox = Sandbox::new();
+        prepare(&sandbox);
+        let sandbox = users(sandbox);
+        let before = Tree::of(&sandbox);
+        for words in [&["add", "new"][..], &["add", "new", "--use"], &["add", "--replace"]] {
+            let outcome = sandbox.withkey(words).input(OTHER_KEY).run();
+            assert_refused(&outcome, 1, "belongs to another user");
+            outcome.assert_stderr_has("withkey: hint: under sudo, put withkey first: ");
+            before.assert_unchanged(&format!("{what}: {words:?}"), &sandbox);
+        }
+        assert_no_file_of_root(&sandbox.home());
+        if what == "with a profile" {
+            for words in [&["use", "default"][..], &["use", "--default", "default"], &["remove", "default", "--yes"]] {
+                assert_refused(&sandbox.withkey(words).run(), 1, "belongs to another user");
+            }
+            // Reading leaves nothing behind.
+            for words in [&["status"][..], &["list"], &["-n", "true"], &["true"]] {
+                sandbox.withkey(words).run();
+            }
+            before.assert_unchanged(what, &sandbox);
+            assert_no_file_of_root(&sandbox.home());
+        }
+    }
+}
+
+fn assert_no_file_of_root(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        assert_ne!(fs::symlink_metadata(&entry).unwrap().uid(), 0, "{} is root's", entry.display());
+        if entry.is_dir() {
+            assert_no_file_of_root(&entry);
+        }
+    }
+}
+
+#[test]
+fn a_home_that_may_not_be_written_says_so() {
+    let sandbox = users(Sandbox::new());
+    chmod(sandbox.home(), 0o500);
+    let before = Tree::of(&sandbox);
+    let outcome = as_user(&sandbox, ["add"]).input(KEY).run();
+    assert_refused(&outcome, 1, "withkey: cause: permission denied");
+    assert_refused(&as_user(&sandbox, ["true"]).run(), 125, "no profile for ");
+    before.assert_unchanged("home", &sandbox);
+    // With a profile in it, launches go on.
+    let sandbox = users(Sandbox::with_key());
+    for folder in ["home/.config/withkey/profiles", "home/.config/withkey", "home"] {
+        chmod(sandbox.path(folder), 0o500);
+        let before = Tree::of(&sandbox);
+        as_user(&sandbox, ["printenv", "OPENAI_API_KEY"]).run().assert_exit(0).assert_stdout(&format!("{KEY}\n"));
+        assert_refused(&as_user(&sandbox, ["add", "--replace"]).input(OTHER_KEY).run(), 1, "permission denied");
+        before.assert_unchanged(folder, &sandbox);
+    }
+    chmod(sandbox.configuration(""), 0o000);
+    assert_refused(&as_user(&sandbox, ["touch", "started"]).run(), 125, "withkey: cause: permission denied");
+}
+
+/// Starts the process with a new tmpfs on `place`, in a mount namespace that ends with it.
+fn with_tmpfs(start: Start, place: &Path, options: &str) -> Start {
+    let probe = mounting(Start::new("/bin/true"), Path::new("/mnt"), "size=64k");
+    if let Err(error) = probe.try_start() {
+        panic!("cannot mount a tmpfs ({error}); run this as root, or where `unshare -Urm true` works");
+    }
+    mounting(start, place, options)
+}
+
+fn mounting(start: Start, place: &Path, options: &str) -> Start {
+    // SAFETY: plain system calls, which cannot fail.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let place = CString::new(place.as_os_str().as_bytes()).unwrap();
+    let options = CString::new(options).unwrap();
+    let maps = [
+        (c"/proc/self/setgroups", "deny".to_owned()),
+        (c"/proc/self/uid_map", format!("0 {user} 1")),
+        (c"/proc/self/gid_map", format!("0 {group} 1")),
+    ];
+    // SAFETY: plain system calls.
+    let start = start.step(move || unsafe {
+        libc::unshare(if user == 0 { libc::CLONE_NEWNS } else { libc::CLONE_NEWUSER | libc::CLONE_NEWNS })
+    });
+    let start = maps.into_iter().filter(|_| user != 0).fold(start, |start, (path, text)| {
+        // SAFETY: plain system calls on a constant path and memory made before the fork.
+        start.step(move || unsafe {
+            let file = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+            if libc::write(file, text.as_ptr().cast(), text.len()) == -1 { -1 } else { libc::close(file) }
+        })
+    });
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    // SAFETY: plain system calls; all strings were made before the fork and end with a NUL.
+    start.step(move || unsafe { libc::mount(ptr::null(), c"/".as_ptr(), ptr::null(), private, ptr::null()) }).step(
+        move || unsafe { libc::mount(c"none".as_ptr(), place.as_ptr(), c"tmpfs".as_ptr(), 0, options.as_ptr().cast()) },
+    )
+}
+
+#[test]
+fn the_walk_upwards_stops_where_another_file_system_begins() {
+    let sandbox = Sandbox::with_key();
+    sandbox.add("work", OTHER_KEY);
+    let mount = sandbox.project().join("a");
+    fs::create_dir(&mount).unwrap();
+    let found = |bound: &str| {
+        let line = format!("work {}\n", sandbox.project().join(bound).display());
+        sandbox.file("home/.config/withkey/bindings", line, 0o600);
+        let start = shell(&sandbox, "mkdir -p a/b && cd a/b && withkey -n true | sed -n 's/^source: //p'");
+        let outcome = with_tmpfs(start, &mount, "size=64k,mode=755").run();
+        outcome.assert_exit(0).assert_stderr("").stdout().replace(sandbox.project().to_str().unwrap(), "PROJECT")
+    };
+    assert_eq!(found(""), "default\n", "a binding above the mount was used");
+    assert_eq!(found("a"), "binding (PROJECT/a)\n");
+    assert_eq!(found("a/b"), "binding (PROJECT/a/b)\n");
+}
+
+/// From no page free to enough, so that every step of a change is once the first that finds no room.
+#[test]
+fn a_full_disk_loses_no_key_and_add_says_so() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        echo "$KEY" | withkey add 2>/dev/null || exit 9
+        cp -a ~/.config ~/.local "$OUTSIDE"
+        for free in 0 4 8 12 16 20 24 28 32 36 40; do
+            rm -rf ~/.config ~/.local ~/filler && cp -a "$OUTSIDE/.config" "$OUTSIDE/.local" ~
+            cat /dev/zero > ~/filler 2>/dev/null
+            truncate -s "-${free}K" ~/filler
+            echo "$OTHER_KEY" | withkey add --replace 2> "$OUTSIDE/words"
+            echo "free $free: add $?, then $(withkey printenv OPENAI_API_KEY)"
+            sed "s/^/free $free: /" "$OUTSIDE/words"
+            echo "$OTHER_KEY" | withkey add another 2> "$OUTSIDE/words"
+            echo "another $free: add $?, then $(withkey printenv OPENAI_API_KEY)"
+            rm ~/filler
+            echo "$OTHER_KEY" | withkey add --replace 2>/dev/null && echo "room $free: $(withkey printenv OPENAI_API_KEY)"
+        done"#;
+    fs::create_dir(sandbox.path("outside")).unwrap();
+    let start = shell(&sandbox, script).set("OUTSIDE", sandbox.path("outside"));
+    let outcome = with_tmpfs(start, &sandbox.home(), "size=256k,mode=700").run();
+    outcome.assert_exit(0).assert_stderr("");
+    let text = outcome.stdout().replace(KEY, "the old key").replace(OTHER_KEY, "the new key");
+    let lines: Vec<_> = text.lines().collect();
+    let with = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(with("room "), 11, "{text}");
+    assert_eq!(with("room "), with(": the new key"), "with room again `add` does not work:\n{text}");
+    let failed = with("add 1, then the old key");
+    assert!(failed >= 4, "{failed} changes failed:\n{text}");
+    assert!(with(": add 0, then the new key") >= 1, "no change succeeded:\n{text}");
+    let changes = lines.iter().filter(|line| line.starts_with("free ") && line.contains(": add "));
+    for line in changes {
+        let good = line.contains("add 1, then the old key") || line.contains("add 0, then the new key");
+        assert!(good, "{line:?} in:\n{text}");
+    }
+    let said = with("withkey: cause: no space left on device");
+    let told = lines.iter().filter(|line| line.starts_with("free ") && line.contains(": add 1")).count();
+    assert_eq!(said, told, "{text}");
+    assert_eq!(with("withkey: hint: nothing was changed; free some space and try again"), told, "{text}");
+}
+
+#[test]
+fn a_read_only_disk_reads_and_says_so() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        echo "$KEY" | withkey add 2>/dev/null
+        mount -o remount,bind,ro ~ || exit 9
+        withkey printenv OPENAI_API_KEY
+        echo "$OTHER_KEY" | withkey add --replace; echo "add $?"
+        withkey use default; echo "use $?"
+        withkey remove default --yes; echo "remove $?"
+        withkey printenv OPENAI_API_KEY"#;
+    let outcome = with_tmpfs(shell(&sandbox, script), &sandbox.home(), "size=256k,mode=700").run();
+    outcome.assert_exit(0).assert_stdout(&format!("{KEY}\nadd 1\nuse 1\nremove 1\n{KEY}\n"));
+    assert_eq!(outcome.stderr().matches("withkey: cause: read-only file system\n").count(), 3, "{}", outcome.stderr());
+}

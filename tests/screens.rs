@@ -1,0 +1,110 @@
+//! What people read, as files: tests/screens. A change of wording shows there as a diff to be reviewed.
+//!
+//! Each file is a session (see common/session.rs). After a change that is meant:
+//!
+//!     WITHKEY_REWRITE_SCREENS=1 cargo test --test screens
+#![allow(unsafe_code, reason = "odd states are made by system calls")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what the tests share is used in part")]
+
+mod common;
+#[path = "common/session.rs"]
+mod session;
+
+use std::path::Path;
+use std::{env, fs};
+
+use common::{KEY, Sandbox, assert_same};
+use session::replay;
+
+#[track_caller]
+fn screen(name: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(name);
+    let expected = fs::read_to_string(&file).unwrap();
+    let found = replay(&Sandbox::new(), &expected);
+    if env::var_os("WITHKEY_REWRITE_SCREENS").is_some() {
+        fs::write(&file, found).unwrap();
+    } else {
+        assert_same(&format!("tests/screens/{name}"), &expected, &found);
+    }
+}
+
+#[test]
+fn the_help_reads_as_it_was_agreed() {
+    screen("help.txt");
+}
+
+#[test]
+fn the_help_of_each_verb_reads_as_it_was_agreed() {
+    screen("verbs.txt");
+}
+
+#[test]
+fn the_first_minutes_read_as_they_were_agreed() {
+    screen("first-minutes.txt");
+}
+
+#[test]
+fn the_errors_of_a_launch_read_as_they_were_agreed() {
+    screen("launch-errors.txt");
+}
+
+#[test]
+fn the_errors_of_the_verbs_read_as_they_were_agreed() {
+    screen("verb-errors.txt");
+}
+
+/// A file that no test reads would grow old.
+#[test]
+fn every_screen_is_looked_at() {
+    let source = include_str!("screens.rs");
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(source.contains(&format!("screen(\"{name}\")")), "no test reads tests/screens/{name}");
+    }
+}
+
+#[test]
+fn withkey_alone_shows_the_help_on_standard_error_and_fails() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.withkey(["-h"]).run();
+    help.assert_exit(0).assert_stderr("");
+    let nothing: [&str; 0] = [];
+    sandbox.withkey(nothing).run().assert_exit(125).assert_stdout("").assert_stderr(&help.stdout());
+}
+
+#[test]
+fn no_line_of_the_help_is_wider_than_a_terminal_may_be() {
+    for words in
+        [&["--help"][..], &["add", "--help"], &["use", "--help"], &["status", "-h"], &["list", "-h"], &["remove", "-h"]]
+    {
+        let text = Sandbox::new().withkey(words).run().stdout();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 120, "{words:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn color_is_used_where_it_is_asked_for_and_never_bears_the_meaning() {
+    let sandbox = Sandbox::new();
+    let failing = |words: &[&str]| sandbox.withkey(words).set("TERM", "xterm");
+    let plain = failing(&["-p", "nobody", "true"]).run().stderr();
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let colored = failing(&["--color", "always", "-p", "nobody", "true"]).run().stderr();
+    assert!(colored.starts_with("withkey: \x1b[1;31merror\x1b[0m: "), "{colored:?}");
+    let bare =
+        ["\x1b[1;31m", "\x1b[36m", "\x1b[1m", "\x1b[0m"].iter().fold(colored, |text, code| text.replace(code, ""));
+    assert_eq!(bare, plain);
+    let pty = |variables: &[(&str, &str)], words: &[&str]| {
+        let pty = common::Pty::open();
+        let start = variables.iter().fold(sandbox.withkey(words), |start, (name, value)| start.set(name, value));
+        pty.attach(start.input(KEY)).start().outcome();
+        pty.text()
+    };
+    let words = ["-p", "nobody", "true"];
+    assert!(pty(&[("TERM", "xterm")], &words).contains("\x1b[1;31m"));
+    assert!(!pty(&[("TERM", "dumb")], &words).contains('\x1b'));
+    assert!(!pty(&[("TERM", "xterm"), ("NO_COLOR", "1")], &words).contains('\x1b'));
+    assert!(!pty(&[("TERM", "xterm")], &["--color", "never", "-p", "nobody", "true"]).contains('\x1b'));
+}

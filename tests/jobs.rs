@@ -151,9 +151,9 @@ in_both_modes! {
             }
             shell.line(mode, "$W \"$PROBE\" stop:19 say:on exit:4");
             shell.stopped();
-            shell.pty.type_in("bg\n");
+            // In one line: a job that ends before the next prompt is forgotten there, and its status with it.
+            shell.pty.type_in("bg; wait %1; echo waited-$?\n");
             shell.pty.wait_for("on\r\n");
-            shell.pty.type_in("wait %1; echo waited-$?\n");
             shell.pty.wait_for("waited-4");
         }
     }

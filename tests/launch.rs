@@ -12,7 +12,12 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 
-use common::{KEY, Mode, Pty, Report, Sandbox, Start, assert_same, pipe, probe_binary};
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use common::{KEY, Mode, Pty, Report, Sandbox, Start, assert_same, look_for, pipe, probe_binary};
 
 /// What differs by itself from one process to the next.
 const OF_THE_PROCESS: [&str; 4] = ["pid", "pgid", "sid", "foreground"];
@@ -274,6 +279,27 @@ fn pending_signals_are_still_pending() {
     let sandbox = Sandbox::with_key();
     assert_nothing_differs(&sandbox, Mode::Exec, state);
     assert_eq!(sandbox.launched(Mode::Exec, state).value("pending"), "12 15 17 34 64");
+}
+
+/// Threads would end at `execve` and COMMAND could not show them, but a lock that one held would stay with COMMAND. The
+/// kernel tells a tracer of each `clone`.
+#[test]
+fn no_thread_is_started_on_the_way_to_command() {
+    let sandbox = Sandbox::with_key();
+    let traced = || ptrace::traceme().map_or(-1, |()| 0);
+    let running = sandbox.launch(Mode::Exec, ["true"]).step(traced).start();
+    let withkey = Pid::from_raw(running.process);
+    let next = || {
+        look_for(|| {
+            Some(waitpid(withkey, Some(WaitPidFlag::WNOHANG)).unwrap()).filter(|s| *s != WaitStatus::StillAlive)
+        })
+    };
+    // It stops when withkey itself is started.
+    assert_eq!(next(), Some(WaitStatus::Stopped(withkey, Signal::SIGTRAP)));
+    ptrace::setoptions(withkey, Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_TRACEEXEC).unwrap();
+    ptrace::cont(withkey, None).unwrap();
+    // The first of the two that happens.
+    assert_eq!(next(), Some(WaitStatus::PtraceEvent(withkey, Signal::SIGTRAP, libc::PTRACE_EVENT_EXEC)));
 }
 
 /// Writes a file of /proc; system calls only.

@@ -48,9 +48,11 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
 
 /// git's top level, else `here`; nothing when that is HOME or the root, where a binding would reach too far.
 fn project_root(here: &Path, host: &Host) -> Option<PathBuf> {
-    let top = here.ancestors().find(|directory| directory.join(".git").exists()).unwrap_or(here);
     let home = host.home().and_then(|home| home.canonicalize().ok());
-    (top != Path::new("/") && Some(top) != home.as_deref()).then(|| top.to_owned())
+    let too_far = |directory: &Path| directory == Path::new("/") || Some(directory) == home.as_deref();
+    // A HOME that is a repository, of dotfiles for instance, is no project.
+    let top = here.ancestors().find(|directory| !too_far(directory) && directory.join(".git").exists());
+    Some(top.unwrap_or(here)).filter(|root| !too_far(root)).map(Path::to_owned)
 }
 
 /// The directory's name as a profile's name, numbered when one of that name exists.

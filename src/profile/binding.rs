@@ -55,7 +55,7 @@ impl Bindings {
     /// The bindings that matter in the directory `here`, in the file's order, the default among them.
     ///
     /// # Errors
-    /// When a line that ends as these directories do is malformed, or two name different profiles for one directory.
+    /// When a line is malformed, or two lines name different profiles for one directory.
     pub fn above(&self, here: &Path) -> Result<Vec<Bound>, Error> {
         let here = escaped(here.as_os_str().as_bytes());
         let ends = Ends::of(&here);
@@ -194,8 +194,10 @@ impl Ends {
         Self(ends)
     }
 
+    /// Whether a line binds some other directory. One that is malformed is never ruled out: it may mean this directory.
     fn rule_out(&self, raw: &[u8]) -> bool {
-        raw.last().is_none_or(|&last| self.0.get(usize::from(last)) == Some(&false))
+        raw.last().is_some_and(|&last| self.0.get(usize::from(last)) == Some(&false))
+            && raw.iter().position(|&byte| byte == b' ').is_some_and(|space| raw.get(space + 1) == Some(&b'/'))
     }
 }
 
@@ -273,9 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_that_may_mean_this_directory_is_an_error_with_its_number() {
-        for (text, number) in [("a /x\nb/x\n", 2), ("a\t/x\n", 1), ("# c\n\na x\n", 3), ("A! /x\n", 1), ("a  /x\n", 1)]
-        {
+    fn a_malformed_line_is_an_error_with_its_number_and_never_passed_over() {
+        for (text, number) in [("a /x\nb\n", 2), ("a\t/x\n", 1), ("# c\n\na x\n", 3), ("A! /x\n", 1), ("a  /x\n", 1)] {
             match bindings(text.as_bytes()).above(Path::new("/x")) {
                 Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),
                 other => panic!("{text:?}: {:?}", other.map(|found| found.len())),

@@ -229,7 +229,8 @@ pub fn lock(folder: &Path) -> Result<Flock<File>, Error> {
 }
 
 /// What a chain of links at `path` ends in; `path` itself when it is no link. A dangling link ends where it points.
-fn follow(path: &Path) -> PathBuf {
+#[must_use]
+pub fn follow(path: &Path) -> PathBuf {
     let mut target = path.to_owned();
     // As many links as the kernel follows: path_resolution(7).
     for _ in 0..40 {

@@ -1,7 +1,7 @@
 //! Directories tied to profiles: the file `bindings`, one line each, `PROFILE PATH`; `PROFILE *` is the default.
 //!
-//! Read by scanning, fit to edit by hand. In a path `\\` stands for a backslash and `\n` for a line end; all else is as
-//! it is, byte for byte, to the end of the line. Empty lines and lines that begin with `#` are comments and are kept.
+//! Read by scanning, fit to edit by hand. In a path `\\` stands for a backslash, `\n`, `\r` and `\t` for those bytes, and
+//! `\ ` for a blank at the end of a name; all else is as it is, byte for byte, to the end of the line. Empty lines and lines that begin with `#` are comments and are kept.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -20,7 +20,8 @@ const EVERYWHERE: &[u8] = b"*";
 /// The content of the bindings' file.
 pub struct Bindings {
     file: PathBuf,
-    text: Vec<u8>,
+    /// Never freed: it would be overwritten then, which a thousand bindings would make felt.
+    text: &'static [u8],
 }
 
 /// One line that binds.
@@ -49,7 +50,7 @@ impl Bindings {
     pub fn read(folders: &Folders) -> Result<Self, Error> {
         let file = folders.bindings();
         let text = files::read(&file, files::LARGEST, Guard::Own)?.unwrap_or_default();
-        Ok(Self { file, text })
+        Ok(Self { file, text: text.leak() })
     }
 
     /// The bindings that matter in the directory `here`, in the file's order, the default among them.
@@ -132,7 +133,7 @@ impl Bindings {
             return Ok(false);
         }
         files::replace(&self.file, &text)?;
-        self.text = text;
+        self.text = text.leak();
         Ok(true)
     }
 
@@ -142,7 +143,7 @@ impl Bindings {
 
     /// The lines with their numbers, without their ends.
     fn raw_lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
-        let mut rest: &[u8] = &self.text;
+        let mut rest = self.text;
         let mut number = 0;
         std::iter::from_fn(move || {
             if rest.is_empty() {
@@ -169,6 +170,15 @@ impl Bindings {
         if target.first() != Some(&b'/') && target != EVERYWHERE {
             return malformed("its path is not absolute");
         }
+        // Compared as bytes it would match no directory, and another key would be used in silence.
+        if target.ends_with(b" ") && !target.ends_with(b"\\ ") || target.ends_with(b"\t") || target.ends_with(b"\r") {
+            return malformed("it ends in white space");
+        }
+        // The empty parts are the one before the first slash and, for a path that ends in one, the one behind the last.
+        let mut parts = target.strip_suffix(b"/").unwrap_or(target).split(|&byte| byte == b'/').skip(1);
+        if parts.any(|part| part.is_empty() || part == b"." || part == b"..") {
+            return malformed("its path holds //, /./ or /../");
+        }
         Ok(Some(Line { number, profile, target }))
     }
 
@@ -182,22 +192,33 @@ impl Bindings {
 }
 
 /// How the lines end that may bind a directory or one above it, or the default. A thousand bindings must not be felt at a
-/// launch: by its last byte nearly every line is ruled out, and only the others are taken apart.
-struct Ends([bool; 256]);
+/// launch: by their ends nearly all are ruled out, and only the others are taken apart.
+struct Ends<'a> {
+    /// The names of the directory and of those above it.
+    names: Vec<&'a [u8]>,
+    /// The last bytes of those names; and those that no name has to match, because a mistake may stand behind it.
+    last: [bool; 256],
+}
 
-impl Ends {
-    fn of(here: &[u8]) -> Self {
-        let mut ends = [false; 256];
-        let mut mark = |byte: u8| ends.iter_mut().skip(usize::from(byte)).take(1).for_each(|end| *end = true);
-        here.split(|&byte| byte == b'/').filter_map(<[u8]>::last).for_each(|&byte| mark(byte));
-        EVERYWHERE.iter().chain(b"/").for_each(|&byte| mark(byte));
-        Self(ends)
+/// The end of the default, of a path that is not tidy, and of white space.
+const ODD_ENDS: &[u8] = b"*/. \t\r";
+
+impl<'a> Ends<'a> {
+    fn of(here: &'a [u8]) -> Self {
+        let names: Vec<_> = here.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
+        let mut last = [false; 256];
+        for &byte in names.iter().filter_map(|name| name.last()).chain(ODD_ENDS) {
+            last.iter_mut().skip(usize::from(byte)).take(1).for_each(|end| *end = true);
+        }
+        Self { names, last }
     }
 
     /// Whether a line binds some other directory. One that is malformed is never ruled out: it may mean this directory.
     fn rule_out(&self, raw: &[u8]) -> bool {
-        raw.last().is_some_and(|&last| self.0.get(usize::from(last)) == Some(&false))
-            && raw.iter().position(|&byte| byte == b' ').is_some_and(|space| raw.get(space + 1) == Some(&b'/'))
+        let Some(&last) = raw.last() else { return true };
+        let other = self.last.get(usize::from(last)) == Some(&false)
+            || !ODD_ENDS.contains(&last) && !self.names.iter().any(|name| raw.ends_with(name));
+        other && memory::find(b' ', raw).is_some_and(|space| raw.get(space + 1) == Some(&b'/'))
     }
 }
 
@@ -213,6 +234,8 @@ impl<'a> Line<'a> {
             path.push(match (byte, byte == b'\\') {
                 (_, true) => match bytes.next() {
                     Some(b'n') => b'\n',
+                    Some(b'r') => b'\r',
+                    Some(b't') => b'\t',
                     Some(other) => other,
                     None => b'\\',
                 },
@@ -223,14 +246,23 @@ impl<'a> Line<'a> {
     }
 }
 
+/// A path as a line writes it. A part of a longer path is written as it is alone, so that both can be compared.
 fn escaped(path: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(path.len());
-    for &byte in path {
-        match byte {
-            b'\\' => escaped.extend_from_slice(b"\\\\"),
-            b'\n' => escaped.extend_from_slice(b"\\n"),
-            _ => escaped.push(byte),
-        }
+    let mut bytes = path.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        let letter = match byte {
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            b' ' if bytes.peek().is_none_or(|&next| next == b'/') => b' ',
+            _ => {
+                escaped.push(byte);
+                continue;
+            }
+        };
+        escaped.extend([b'\\', letter]);
     }
     escaped
 }
@@ -247,7 +279,7 @@ mod tests {
     use super::*;
 
     fn bindings(text: &[u8]) -> Bindings {
-        Bindings { file: PathBuf::from("/x/bindings"), text: text.to_vec() }
+        Bindings { file: PathBuf::from("/x/bindings"), text: text.to_vec().leak() }
     }
 
     fn names(text: &str, here: &str) -> Vec<String> {
@@ -267,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_path_of_any_bytes_comes_back_as_it_went_in() {
-        for path in [&b"/a b"[..], b"/a\nb", b"/a\\nb", b"/a\\", b"/\xff", b"/# x", b"/a "] {
+        for path in [&b"/a b"[..], b"/a\nb", b"/a\\nb", b"/a\\", b"/\xff", b"/# x", b"/a ", b"/a\r", b"/a\t"] {
             let line = [b"p ", escaped(path).as_slice()].concat();
             let found = bindings(&line).above(Path::new(OsStr::from_bytes(path))).unwrap();
             assert_eq!(found.first().unwrap().directory.as_deref().unwrap().as_os_str().as_bytes(), path);
@@ -276,7 +308,17 @@ mod tests {
 
     #[test]
     fn a_malformed_line_is_an_error_with_its_number_and_never_passed_over() {
-        for (text, number) in [("a /x\nb\n", 2), ("a\t/x\n", 1), ("# c\n\na x\n", 3), ("A! /x\n", 1), ("a  /x\n", 1)] {
+        for (text, number) in [
+            ("a /x\nb\n", 2),
+            ("a\t/x\n", 1),
+            ("# c\n\na x\n", 3),
+            ("A! /x\n", 1),
+            ("a  /x\n", 1),
+            ("a /x\r\n", 1),
+            ("a /x \n", 1),
+            ("a //x\n", 1),
+            ("a /y/./x\n", 1),
+        ] {
             match bindings(text.as_bytes()).above(Path::new("/x")) {
                 Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),
                 other => panic!("{text:?}: {:?}", other.map(|found| found.len())),

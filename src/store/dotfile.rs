@@ -44,8 +44,9 @@ impl<'a> Dotfile<'a> {
         self.folders.profiles().join(format!("{name}.age"))
     }
 
+    /// Beside the file itself, where `NAME.age` is a link, so that it can be renamed to it.
     fn staged(&self, name: &ProfileName) -> PathBuf {
-        files::beside(&self.path(name), ".new")
+        files::beside(&files::follow(&self.path(name)), ".new")
     }
 
     fn identities(&self, load: impl Fn(&Host) -> Result<Identities, Error>) -> Result<&Identities, Error> {
@@ -60,12 +61,12 @@ impl<'a> Dotfile<'a> {
         let mut before = None;
         loop {
             let mut by_hand = None;
-            for path in [self.path(name), self.staged(name)] {
+            for (path, own) in [(self.path(name), true), (self.staged(name), false)] {
                 let Some(bytes) = files::read(&path, files::LARGEST, Guard::Own)? else { continue };
                 if description.data.as_deref() == Some(&hash(&bytes)) {
                     return Ok(Some((path, bytes)));
                 }
-                if path == self.path(name) {
+                if own {
                     by_hand = Some((path, bytes));
                 }
             }

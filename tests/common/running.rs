@@ -100,6 +100,18 @@ impl Running {
         status
     }
 
+    /// All processes of its session.
+    fn session(&self) -> Vec<i32> {
+        let session = |process: i32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            // After the name, which may hold anything: state, parent, group, session.
+            stat.rsplit_once(')')?.1.split_whitespace().nth(3)?.parse::<i32>().ok()
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        processes.filter(|process| session(*process) == Some(self.process)).collect()
+    }
+
     fn both(&self) -> String {
         let stderr = read(&self.stderr);
         format!("stdout:\n{}\nstderr:\n{}", self.output(), String::from_utf8_lossy(&stderr))
@@ -113,7 +125,10 @@ impl Drop for Running {
         unsafe {
             libc::kill(-self.process, libc::SIGKILL);
             if !self.ended {
-                libc::kill(self.process, libc::SIGKILL);
+                // A shell's jobs have groups of their own.
+                for process in self.session() {
+                    libc::kill(process, libc::SIGKILL);
+                }
                 libc::waitpid(self.process, std::ptr::null_mut(), 0);
             }
         }

@@ -59,10 +59,9 @@ impl Bindings {
     /// When a line is malformed, or two lines name different profiles for one directory.
     pub fn above(&self, here: &Path) -> Result<Vec<Bound>, Error> {
         let here = escaped(here.as_os_str().as_bytes());
-        let ends = Ends::of(&here);
         let mut found: Vec<Bound> = Vec::new();
         for (number, raw) in self.raw_lines() {
-            if ends.rule_out(raw) {
+            if rule_out(raw, &here) {
                 continue;
             }
             let Some(line) = self.parse(number, raw)? else { continue };
@@ -91,7 +90,16 @@ impl Bindings {
     /// # Errors
     /// When a line is malformed.
     pub fn all(&self) -> Result<Vec<Bound>, Error> {
-        self.lines().map(|line| line.and_then(|line| self.bound(&line, &line.path()))).collect()
+        self.lines()
+            .map(|line| {
+                let line = line?;
+                if line.is_untidy() {
+                    let why = "its path holds //, /./ or /../, and so matches no directory";
+                    return Err(Error::BindingLine { file: self.file.clone(), line: line.number, why });
+                }
+                self.bound(&line, &line.path())
+            })
+            .collect()
     }
 
     /// Ties `directory` (none: everywhere, as the default) to `profile` in place of what it was tied to, or unties it.
@@ -174,11 +182,6 @@ impl Bindings {
         if target.ends_with(b" ") && !target.ends_with(b"\\ ") || target.ends_with(b"\t") || target.ends_with(b"\r") {
             return malformed("it ends in white space");
         }
-        // The empty parts are the one before the first slash and, for a path that ends in one, the one behind the last.
-        let mut parts = target.strip_suffix(b"/").unwrap_or(target).split(|&byte| byte == b'/').skip(1);
-        if parts.any(|part| part.is_empty() || part == b"." || part == b"..") {
-            return malformed("its path holds //, /./ or /../");
-        }
         Ok(Some(Line { number, profile, target }))
     }
 
@@ -191,38 +194,23 @@ impl Bindings {
     }
 }
 
-/// How the lines end that may bind a directory or one above it, or the default. A thousand bindings must not be felt at a
-/// launch: by their ends nearly all are ruled out, and only the others are taken apart.
-struct Ends<'a> {
-    /// The names of the directory and of those above it.
-    names: Vec<&'a [u8]>,
-    /// The last bytes of those names; and those that no name has to match, because a mistake may stand behind it.
-    last: [bool; 256],
-}
-
-/// The end of the default, of a path that is not tidy, and of white space.
-const ODD_ENDS: &[u8] = b"*/. \t\r";
-
-impl<'a> Ends<'a> {
-    fn of(here: &'a [u8]) -> Self {
-        let names: Vec<_> = here.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
-        let mut last = [false; 256];
-        for &byte in names.iter().filter_map(|name| name.last()).chain(ODD_ENDS) {
-            last.iter_mut().skip(usize::from(byte)).take(1).for_each(|end| *end = true);
-        }
-        Self { names, last }
-    }
-
-    /// Whether a line binds some other directory. One that is malformed is never ruled out: it may mean this directory.
-    fn rule_out(&self, raw: &[u8]) -> bool {
-        let Some(&last) = raw.last() else { return true };
-        let other = self.last.get(usize::from(last)) == Some(&false)
-            || !ODD_ENDS.contains(&last) && !self.names.iter().any(|name| raw.ends_with(name));
-        other && memory::find(b' ', raw).is_some_and(|space| raw.get(space + 1) == Some(&b'/'))
-    }
+/// Whether a line binds some other directory than `here` and those above it. A thousand bindings must hardly be felt at a
+/// launch, so nearly every line is ruled out here; one that is malformed never is, because it may mean this directory.
+fn rule_out(raw: &[u8], here: &[u8]) -> bool {
+    // The end of the default, and of white space.
+    let odd = raw.last().is_none_or(|last| b"* \t\r".contains(last));
+    let target =
+        memory::find(b' ', raw).and_then(|space| raw.get(space + 1..)).filter(|target| target.starts_with(b"/"));
+    !odd && target.is_some_and(|target| !contains(target, here))
 }
 
 impl<'a> Line<'a> {
+    /// Whether the path is one that no directory has: canonical paths have no empty part, no `.` and no `..`.
+    fn is_untidy(&self) -> bool {
+        let mut parts = self.target.strip_suffix(b"/").unwrap_or(self.target).split(|&byte| byte == b'/').skip(1);
+        parts.any(|part| part.is_empty() || part == b"." || part == b"..")
+    }
+
     /// The path it names, without escapes.
     fn path(&self) -> Cow<'a, [u8]> {
         if !self.target.contains(&b'\\') {
@@ -316,14 +304,20 @@ mod tests {
             ("a  /x\n", 1),
             ("a /x\r\n", 1),
             ("a /x \n", 1),
-            ("a //x\n", 1),
-            ("a /y/./x\n", 1),
         ] {
             match bindings(text.as_bytes()).above(Path::new("/x")) {
                 Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),
                 other => panic!("{text:?}: {:?}", other.map(|found| found.len())),
             }
         }
+    }
+
+    #[test]
+    fn a_path_that_no_directory_has_is_told_by_the_verbs_that_read_all() {
+        for text in ["a //x\n", "a /y/./x\n", "a /y/..\n"] {
+            assert!(matches!(bindings(text.as_bytes()).all(), Err(Error::BindingLine { line: 1, .. })), "{text:?}");
+        }
+        assert_eq!(bindings(b"a /x/\nb /\nc *\n").all().unwrap().len(), 3);
     }
 
     #[test]

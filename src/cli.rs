@@ -223,7 +223,8 @@ fn shown(error: clap::Error, verb: Option<&str>) -> Result<Request, Error> {
         _ => String::new(),
     };
     let what = match error.kind() {
-        ErrorKind::UnknownArgument => format!("there is no option {argument}"),
+        ErrorKind::UnknownArgument if argument.starts_with('-') => format!("there is no option {argument}"),
+        ErrorKind::UnknownArgument => format!("one word too many: {argument}"),
         ErrorKind::InvalidValue if value.is_empty() => format!("a value is missing: {argument}"),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => format!("{value} is no value for {argument}"),
         ErrorKind::MissingRequiredArgument => format!("missing: {argument}"),

@@ -349,7 +349,9 @@ impl Error {
                 Words::new(format!("{file} holds no {variable}")).hint("name a variable that it holds")
             }
             Self::LineCount { variables, lines } => {
-                Words::new(format!("nothing stored: {lines} lines for {} variables", variables.len()))
+                let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+                let (lines, wanted) = (number(*lines, "line"), number(variables.len(), "variable"));
+                Words::new(format!("nothing stored: {lines} for {wanted}"))
                     .cause(format!("standard input gives one key a line, for {}", variables.join(", ")))
             }
             Self::KeyExists { profile, variable } => {

@@ -62,11 +62,11 @@ fn another_number_of_lines_stores_nothing() {
         &sandbox,
         "
         $ echo $KEY | withkey add work OPENAI_API_KEY GEMINI_API_KEY
-        withkey: error: nothing stored: 1 lines for 2 variables
+        withkey: error: nothing stored: 1 line for 2 variables
         withkey: cause: standard input gives one key a line, for OPENAI_API_KEY, GEMINI_API_KEY
         [1]
         $ printf '%s\\n' $KEY $OTHER_KEY | withkey add work
-        withkey: error: nothing stored: 2 lines for 1 variables
+        withkey: error: nothing stored: 2 lines for 1 variable
         withkey: cause: standard input gives one key a line, for OPENAI_API_KEY
         [1]
         $ printf '%s\\n' $KEY '' $OTHER_KEY | withkey add work OPENAI_API_KEY GEMINI_API_KEY
@@ -74,7 +74,7 @@ fn another_number_of_lines_stores_nothing() {
         withkey: cause: standard input gives one key a line, for OPENAI_API_KEY, GEMINI_API_KEY
         [1]
         $ withkey add work < /dev/null
-        withkey: error: nothing stored: 0 lines for 1 variables
+        withkey: error: nothing stored: 0 lines for 1 variable
         withkey: cause: standard input gives one key a line, for OPENAI_API_KEY
         [1]
         $ printf '%s\\n' $KEY sk-short | withkey add work OPENAI_API_KEY DEEPSEEK_API_KEY

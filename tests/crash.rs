@@ -89,7 +89,8 @@ fn at_every_step(sandbox: &Sandbox, words: &[&str], input: &str, check: impl Fn(
             steps += 1;
         }
     }
-    assert!(steps > 30, "only {steps} steps were tried");
+    // A static program opens no libraries first, and so has fewer.
+    assert!(steps > 20, "only {steps} steps were tried");
 }
 
 fn copy(sandbox: &Sandbox, from: &Path, to: &Path) {

@@ -92,6 +92,16 @@ in_both_modes! {
         }
     }
 
+    /// withkey's next file would else become descriptor 2, and take in what is meant for the person: the lock is held
+    /// when a new identity is announced.
+    fn a_message_to_a_closed_standard_error_lands_in_no_file(mode: Mode) {
+        let sandbox = Sandbox::new();
+        sandbox.withkey(["add"]).input(KEY).closed(2).run().assert_exit(0);
+        sandbox.launch(mode, ["no-such-program"]).closed(2).run().assert_exit(127);
+        sandbox.directly(["/usr/bin/grep", "-r", "withkey: "]).args([sandbox.home()]).run().assert_exit(1);
+        sandbox.launch(mode, ["printenv", "OPENAI_API_KEY"]).run().assert_exit(0).assert_stdout(&format!("{KEY}\n"));
+    }
+
     fn umask_and_directory_stay(mode: Mode) {
         let sandbox = Sandbox::with_key();
         let odd = sandbox.project().join("a \n directory");

@@ -196,12 +196,18 @@ impl Bindings {
 
 /// Whether a line binds some other directory than `here` and those above it. A thousand bindings must hardly be felt at a
 /// launch, so nearly every line is ruled out here; one that is malformed never is, because it may mean this directory.
+#[inline]
 fn rule_out(raw: &[u8], here: &[u8]) -> bool {
     // The end of the default, and of white space.
-    let odd = raw.last().is_none_or(|last| b"* \t\r".contains(last));
-    let target =
-        memory::find(b' ', raw).and_then(|space| raw.get(space + 1..)).filter(|target| target.starts_with(b"/"));
-    !odd && target.is_some_and(|target| !contains(target, here))
+    if matches!(raw.last(), None | Some(b'*' | b' ' | b'\t' | b'\r')) {
+        return false;
+    }
+    let Some(space) = raw.iter().position(|&byte| byte == b' ') else { return false };
+    match raw.get(space + 1..) {
+        // Longer than `here`, and a slash at its end: it lies elsewhere, whatever it is.
+        Some(target @ [b'/', ..]) => target.len() > here.len() + 1 || !contains(target, here),
+        _ => false,
+    }
 }
 
 impl<'a> Line<'a> {

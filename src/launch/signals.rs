@@ -92,6 +92,29 @@ impl Mask {
     }
 }
 
+/// How SIGCHLD was inherited.
+pub struct Sigchld(libc::sigaction);
+
+impl Sigchld {
+    /// Makes SIGCHLD default. Ignored, the kernel would throw COMMAND's status away as soon as it ends: wait(2). So this
+    /// comes before the fork.
+    pub fn to_default() -> Self {
+        // SAFETY: both structures are ours; an all-zero one is the default with no flags.
+        unsafe {
+            let default: libc::sigaction = std::mem::zeroed();
+            let mut before: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGCHLD, &raw const default, &raw mut before);
+            Self(before)
+        }
+    }
+
+    /// Makes it what it was, in the child.
+    pub fn restore(&self) {
+        // SAFETY: puts back what was there.
+        unsafe { libc::sigaction(libc::SIGCHLD, &raw const self.0, std::ptr::null_mut()) };
+    }
+}
+
 /// From now on signals sent to this process go to `child`, but those that were ignored stay ignored.
 pub fn pass_on_to(child: c_int) {
     CHILD.store(child, Ordering::Relaxed);
@@ -100,8 +123,6 @@ pub fn pass_on_to(child: c_int) {
             set(signal, pass_on as *const () as libc::sighandler_t, libc::SA_SIGINFO | libc::SA_RESTART);
         }
     }
-    // With SIGCHLD ignored the kernel would throw COMMAND's status away: wait(2).
-    set(libc::SIGCHLD, libc::SIG_DFL, 0);
 }
 
 /// Stops this process as its child was stopped, and returns when it is continued.

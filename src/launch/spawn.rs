@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::launch::signals::{self, Change, Mask};
+use crate::launch::signals::{self, Change, Mask, Sigchld};
 use crate::memory;
 
 /// Forks. Gives the child's number in the parent, and nothing in the child, which goes on as in exec mode.
@@ -16,10 +16,12 @@ use crate::memory;
 /// When there can be no more processes.
 pub fn fork(host: &mut Host) -> Result<Option<i32>, Error> {
     let before = Mask::block_all();
+    let sigchld = Sigchld::to_default();
     // SAFETY: this process has one thread, so the child may go on as if nothing had happened.
     let child = unsafe { libc::fork() };
     if child < 0 {
         let source = std::io::Error::last_os_error();
+        sigchld.restore();
         before.restore();
         return Err(Error::System { doing: "start a second process", source });
     }
@@ -30,6 +32,7 @@ pub fn fork(host: &mut Host) -> Result<Option<i32>, Error> {
         before.restore_without_stops();
         return Ok(Some(child));
     }
+    sigchld.restore();
     before.restore();
     Ok(None)
 }

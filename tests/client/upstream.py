@@ -14,7 +14,9 @@ ANSWER = {
     "object": "chat.completion",
     "created": 0,
     "model": "test",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello from the upstream"}}],
+    "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello from the upstream"}},
+    ],
 }
 
 

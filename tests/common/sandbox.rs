@@ -27,7 +27,8 @@ pub struct Sandbox {
 impl Sandbox {
     /// No profile yet.
     pub fn new() -> Self {
-        let folder = TempDir::with_prefix("withkey-test-").unwrap();
+        // Without the word that keys begin with: a folder's random name must not look like a piece of one.
+        let folder = TempDir::with_prefix("withkey-box-").unwrap();
         let root = fs::canonicalize(folder.path()).unwrap();
         for (name, mode) in [("home", 0o700), ("project", 0o755), ("run", 0o700)] {
             fs::create_dir(root.join(name)).unwrap();

@@ -155,3 +155,15 @@ fn the_parent_leaves_no_core_dump() {
         assert!(!outcome.core, "withkey wrote a memory dump");
     }
 }
+
+/// The status was lost when COMMAND ended before the parent had made SIGCHLD default: strace holds the parent up at each
+/// change of a signal, and lets the child run.
+#[test]
+fn a_command_that_is_faster_than_its_parent_keeps_its_status() {
+    let sandbox = Sandbox::with_key();
+    let slow = ["/usr/bin/strace", "-qq", "-o", "/dev/null", "-e", "trace=rt_sigaction"];
+    let hold = ["-e", "inject=rt_sigaction:delay_exit=20000", "/usr/bin/env", "--ignore-signal=CHLD"];
+    let start = sandbox.directly(slow).args(hold).args([common::withkey_binary()]);
+    let outcome = start.args(["--spawn", "sh", "-c", "exit 7"]).run();
+    assert_eq!(outcome.end, End::Exit(7), "strace is needed: apt-get install strace\n{outcome:?}");
+}

@@ -7,9 +7,16 @@ use crate::host::Host;
 use crate::ui::Ui;
 
 mod add;
+mod allow;
+mod check;
 mod list;
+mod lock;
+mod log;
+mod r#move;
 mod remove;
+mod rotate;
 mod status;
+mod unlock;
 mod r#use;
 
 /// Does what the verb says.
@@ -22,6 +29,13 @@ pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
         Verb::Use(words) => r#use::run(words, host, ui),
         Verb::Status(words) => status::run(&words, host),
         Verb::List(words) => list::run(&words, host, ui),
+        Verb::Check(words) => check::run(&words, host, ui),
+        Verb::Rotate(words) => rotate::run(&words, host, ui),
+        Verb::Move(words) => r#move::run(&words, host, ui),
         Verb::Remove(words) => remove::run(&words, host, ui),
+        Verb::Allow(words) => allow::run(&words, host, ui),
+        Verb::Unlock(words) => unlock::run(&words, host, ui),
+        Verb::Lock(words) => lock::run(&words, host, ui),
+        Verb::Log(words) => log::run(&words, host, ui),
     }
 }

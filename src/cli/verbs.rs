@@ -7,10 +7,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::ui::style::Color;
 
 /// Every verb. A program of the same name is run by `withkey -- NAME`.
-pub const VERBS: [&str; 5] = ["add", "use", "status", "list", "remove"];
+pub const VERBS: [&str; 12] =
+    ["add", "use", "status", "list", "check", "rotate", "move", "remove", "allow", "unlock", "lock", "log"];
 
 /// The other words of the set that is closed for 1.x.
-pub const LATER_VERBS: [&str; 8] = ["allow", "check", "completions", "lock", "log", "move", "rotate", "unlock"];
+pub const LATER_VERBS: [&str; 1] = ["completions"];
 
 /// A line that begins with a verb.
 #[derive(Debug, Parser)]
@@ -39,8 +40,22 @@ pub enum Verb {
     Status(Status),
     /// List the profiles with their masked keys
     List(List),
+    /// Probe everything withkey relies on, and say how to mend what is wrong
+    Check(Check),
+    /// Replace a key, with a way back
+    Rotate(Rotate),
+    /// Move a profile's keys to another store
+    Move(Move),
     /// Delete a profile with its keys and bindings, or one of its keys
     Remove(Remove),
+    /// Allow a dotfile found in a directory
+    Allow(Allow),
+    /// Keep a passphrase-protected identity ready for a while
+    Unlock(Unlock),
+    /// Forget an unlocked identity now
+    Lock(Lock),
+    /// Show who used what when
+    Log(Log),
 }
 
 /// `withkey add`.
@@ -115,4 +130,97 @@ pub struct Remove {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// `withkey check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The profile (the one chosen here if none is named)
+    pub profile: Option<String>,
+    /// Ask the provider whether the key works
+    #[arg(long)]
+    pub online: bool,
+    /// Every profile
+    #[arg(long, conflicts_with = "profile")]
+    pub all: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `withkey rotate`.
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// The profile
+    pub profile: String,
+    /// The variable (the profile's only one if none is named)
+    pub variable: Option<String>,
+    /// Go back to the previous key
+    #[arg(long, conflicts_with = "finish")]
+    pub undo: bool,
+    /// Delete the previous key for good
+    #[arg(long)]
+    pub finish: bool,
+    /// Ask the provider about the new key before it is used
+    #[arg(long, conflicts_with_all = ["undo", "finish"])]
+    pub online: bool,
+}
+
+/// `withkey move`.
+#[derive(Debug, Args)]
+pub struct Move {
+    /// The profile, then the store: keychain or dotfile
+    #[arg(value_name = "PROFILE STORE", required = true, num_args = 1..=2)]
+    pub words: Vec<String>,
+    /// Every profile; only STORE is named then
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `withkey allow`.
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// The dotfile (the nearest .env.age if none is named)
+    pub file: Option<PathBuf>,
+    /// Pass the dotfile over from now on, without an error
+    #[arg(long, conflicts_with_all = ["list", "revoke"])]
+    pub never: bool,
+    /// List what is allowed and what is passed over
+    #[arg(long, conflicts_with_all = ["file", "revoke"])]
+    pub list: bool,
+    /// Take back what was said of the dotfile
+    #[arg(long)]
+    pub revoke: bool,
+    /// With --list: one JSON object
+    #[arg(long, requires = "list")]
+    pub json: bool,
+}
+
+/// `withkey unlock`.
+#[derive(Debug, Args)]
+pub struct Unlock {
+    /// How long: 30m, 8h, 2d (15 minutes if not said)
+    #[arg(long = "for", value_name = "TIME")]
+    pub time: Option<String>,
+    /// Give the identity a passphrase, another one, or none
+    #[arg(long, conflicts_with = "time")]
+    pub set_passphrase: bool,
+}
+
+/// `withkey lock`.
+#[derive(Debug, Args)]
+pub struct Lock {}
+
+/// `withkey log`.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// Only this profile
+    #[arg(short, long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Only from then on: YYYY-MM-DD, or 12h, 7d ago
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }

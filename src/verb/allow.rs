@@ -1,0 +1,12 @@
+//! `withkey allow`.
+
+use crate::cli::verbs::Allow;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::ui::Ui;
+
+/// Runs the verb.
+pub fn run(_words: &Allow, _host: &Host, _ui: Ui) -> Result<Exit, Error> {
+    Err(Error::usage("not in this step yet", Some("allow")))
+}

@@ -1,0 +1,12 @@
+//! `withkey log`.
+
+use crate::cli::verbs::Log;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::Host;
+use crate::ui::Ui;
+
+/// Runs the verb.
+pub fn run(_words: &Log, _host: &Host, _ui: Ui) -> Result<Exit, Error> {
+    Err(Error::usage("not in this step yet", Some("log")))
+}

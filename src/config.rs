@@ -15,6 +15,8 @@ pub struct Config {
     pub identities: Vec<PathBuf>,
     /// Further recipients of the user's own profiles: a second machine, a recovery key.
     pub recipients: Vec<String>,
+    /// How long a keychain may take to answer, prompts apart, in seconds; 1 to 3600.
+    pub keychain_timeout: Option<u32>,
 }
 
 impl Config {
@@ -36,6 +38,7 @@ impl Config {
                     config.identities = texts(field, item).map_err(wrong)?.map(|path| at_home(path, host)).collect()
                 }
                 "recipients" => config.recipients = texts(field, item).map_err(wrong)?.map(str::to_owned).collect(),
+                "keychain_timeout" => config.keychain_timeout = Some(seconds(field, item).map_err(wrong)?),
                 _ => return Err(wrong(format!("it has an unknown field `{field}`"))),
             }
         }
@@ -50,6 +53,12 @@ fn texts<'a>(field: &str, item: &'a Item) -> Result<impl Iterator<Item = &'a str
         return Err(wrong());
     }
     Ok(array.iter().filter_map(|text| text.as_str()))
+}
+
+fn seconds(field: &str, item: &Item) -> Result<u32, String> {
+    let seconds = item.as_integer().and_then(|seconds| u32::try_from(seconds).ok());
+    let bounded = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    bounded.ok_or_else(|| format!("`{field}` is not a number of seconds from 1 to 3600"))
 }
 
 fn at_home(path: &str, host: &Host) -> PathBuf {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod keychain;
+
 /// What withkey could not do.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
@@ -110,6 +112,8 @@ pub enum Error {
     OtherStore { profile: String, store: &'static str },
     /// What was stored did not come back as it went in.
     ReadBack { profile: String },
+    /// The keychain, and what it did.
+    Keychain(keychain::Keychain),
     /// A date that is none.
     Date { text: String },
     /// The operating system refused something small and necessary.
@@ -362,11 +366,12 @@ impl Error {
             Self::OtherStore { profile, store } => {
                 Words::new(format!("profile {profile} is kept in the store {store}"))
                     .cause("a profile has one store")
-                    .hint(format!("leave out --store, or start the profile again: withkey remove {profile}"))
+                    .hint(format!("leave out --store, or move the profile first: withkey move {profile} STORE"))
             }
             Self::ReadBack { profile } => Words::new(format!("not stored: profile {profile} is as it was"))
                 .cause("what the store gave back was not what it was given")
                 .hint("keep the key at hand, and look at the disk"),
+            Self::Keychain(keychain) => keychain.words(),
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }

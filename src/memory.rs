@@ -41,6 +41,11 @@ pub struct Protected {
     len: usize,
 }
 
+// SAFETY: the bytes are owned by one value, and changed only through a borrow of it alone.
+unsafe impl Send for Protected {}
+// SAFETY: as above.
+unsafe impl Sync for Protected {}
+
 impl Protected {
     /// `len` zero bytes in protected pages.
     ///
@@ -51,7 +56,7 @@ impl Protected {
         if let Some(found) = chunks.last_mut().and_then(|chunk| chunk.take(len)) {
             return Ok(found);
         }
-        let mut chunk = Chunk::map(len.max(1).div_ceil(CHUNK) * CHUNK)?;
+        let mut chunk = Chunk::map(len.max(1).div_ceil(CHUNK) * CHUNK, libc::MAP_PRIVATE)?;
         let taken = chunk.take(len);
         chunks.push(chunk);
         taken.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
@@ -73,6 +78,15 @@ impl Protected {
             rest = tail;
         }
         Ok(protected)
+    }
+
+    /// `len` zero bytes in protected pages of their own, which a process forked from now on shares.
+    ///
+    /// # Errors
+    /// When the system gives no memory at all.
+    pub fn shared(len: usize) -> io::Result<Self> {
+        let mut chunk = Chunk::map(len.max(1), libc::MAP_SHARED)?;
+        chunk.take(len).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
     }
 
     /// The bytes.
@@ -104,11 +118,12 @@ impl Drop for Protected {
 }
 
 impl Chunk {
-    fn map(len: usize) -> io::Result<Self> {
+    /// `sharing` is MAP_SHARED or MAP_PRIVATE, for pages that are not of memfd_secret: those are shared always.
+    fn map(len: usize, sharing: libc::c_int) -> io::Result<Self> {
         if let Some(start) = map_secretmem(len) {
             return Ok(Self { start, len, used: 0, secretmem: true });
         }
-        let start = map(len, libc::MAP_PRIVATE | libc::MAP_ANON, -1).ok_or_else(io::Error::last_os_error)?;
+        let start = map(len, sharing | libc::MAP_ANON, -1).ok_or_else(io::Error::last_os_error)?;
         // SAFETY: the range was mapped just now. Both calls are best effort: over RLIMIT_MEMLOCK the page may be swapped.
         unsafe {
             libc::mlock(start.as_ptr().cast(), len);
@@ -182,6 +197,12 @@ pub fn refuse_dumps() {
         libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
     }
     // macOS: PT_DENY_ATTACH would survive execve, so it is not used there.
+}
+
+/// After a fork, in a child that works for a parent which goes on: what it needs from now on lies in pages of its own,
+/// not behind what the parent has handed out of theirs.
+pub fn work_apart() {
+    CHUNKS.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// After a fork, in the parent that stays: gives up every protected page, without harm to the child that goes on with them.

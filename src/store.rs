@@ -13,6 +13,8 @@ mod dotfile;
 mod envelope;
 pub mod identity;
 pub mod intake;
+mod keychain;
+pub mod transfer;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]
@@ -70,7 +72,24 @@ pub trait Store {
     /// When the system refuses; readers see the new state all the same.
     fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error>;
 
-    /// Deletes everything of a profile whose description is gone.
+    /// Deletes what only the description leads to, before the profile is removed; can be done again.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn empty(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
+        let _ = (name, description);
+        Ok(())
+    }
+
+    /// Deletes the copies that a move to another store has left here; can be done again.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn retire(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
+        self.empty(name, description)
+    }
+
+    /// Deletes everything of a profile whose description is gone, or was never written.
     ///
     /// # Errors
     /// When the system refuses.
@@ -83,6 +102,26 @@ pub trait Store {
 /// When withkey's folders are not known.
 pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store + 'a>, Error> {
     match kind {
+        StoreKind::Keychain => Ok(Box::new(keychain::Keychain::new(host, ui)?)),
         StoreKind::Dotfile => Ok(Box::new(dotfile::Dotfile::new(host, ui)?)),
+    }
+}
+
+/// The store of a new profile for which none is named: the keychain if one answers here, else the dotfile.
+///
+/// # Errors
+/// When withkey's folders are not known, or config.toml cannot be read.
+pub fn usual(host: &Host, ui: Ui) -> Result<StoreKind, Error> {
+    match keychain::Keychain::new(host, ui)?.probe() {
+        Ok(()) => Ok(StoreKind::Keychain),
+        Err(Error::Keychain(why)) => {
+            if !why.is_absent() {
+                let words = Error::Keychain(why).words();
+                let cause = words.cause.map_or(String::new(), |cause| format!(": {cause}"));
+                ui.notice(&format!("{}{cause}; the store is the dotfile", words.error));
+            }
+            Ok(StoreKind::Dotfile)
+        }
+        Err(error) => Err(error),
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::profile::description::StoreKind;
 use crate::ui::style::Color;
 
 /// Every verb. A program of the same name is run by `withkey -- NAME`.
@@ -64,8 +65,8 @@ pub struct Add {
     /// The profile (`default` if none is named) and the variables (OPENAI_API_KEY if none is named)
     #[arg(value_name = "[PROFILE] [VARIABLE]")]
     pub words: Vec<String>,
-    /// Where to keep the keys: dotfile
-    #[arg(long, value_name = "STORE", value_parser = ["dotfile"])]
+    /// Where to keep a new profile's keys: keychain or dotfile (the keychain where one answers)
+    #[arg(long, value_name = "STORE", value_parser = StoreKind::ALL.map(StoreKind::as_str))]
     pub store: Option<String>,
     /// Take the variables from this .env file
     #[arg(long, value_name = "FILE")]

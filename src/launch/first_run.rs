@@ -31,12 +31,12 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
         return Err(none);
     }
     let variable: Variable = USUAL_VARIABLE.parse()?;
-    let kind = change::room_for(&name, std::slice::from_ref(&variable), None, false, host)?;
+    let kind = change::room_for(&name, std::slice::from_ref(&variable), None, false, host, ui)?;
     let store = store::of(kind, host, ui)?;
     store.prepare()?;
     let key = intake::ask(&prompt, &variable, ui)?;
     let taken = [Taken { variable, key, created: None, expires: None }];
-    change::add(&*store, &name, &taken, false, host)?;
+    change::add(&*store, &name, &taken, false, host, ui)?;
     intake::say_stored(&name, &taken, kind, ui);
     let Some(root) = root else { return Ok(Chosen { name, source: Source::Default }) };
     let folders = host.folders()?;

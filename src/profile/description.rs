@@ -22,15 +22,24 @@ const LARGEST: usize = 1024 * 1024;
 /// Where a profile's keys are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
+    /// The keychain of the operating system.
+    Keychain,
     /// An age file of the profile's own.
     Dotfile,
 }
 
 impl StoreKind {
+    /// Every store, in the order in which they are told.
+    pub const ALL: [Self; 2] = [Self::Keychain, Self::Dotfile];
+
+    /// The stores that withkey itself writes keys into: those that `move` can move to.
+    pub const OWN: [Self; 2] = [Self::Keychain, Self::Dotfile];
+
     /// The word for it in descriptions and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Keychain => "keychain",
             Self::Dotfile => "dotfile",
         }
     }
@@ -40,10 +49,8 @@ impl FromStr for StoreKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "dotfile" => Ok(Self::Dotfile),
-            _ => Err(format!("the store {text} is not known to this withkey")),
-        }
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| format!("the store {text} is not known to this withkey"))
     }
 }
 
@@ -70,6 +77,8 @@ pub struct Description {
     pub store: StoreKind,
     /// Which state of the store it belongs to, in the store's own words.
     pub data: Option<String>,
+    /// The store that the profile was moved from, as long as its copies there are not deleted.
+    pub leaving: Option<StoreKind>,
     /// Hosts to which inherited endpoint variables may send the key without a warning.
     pub allow_endpoint: Vec<String>,
     /// Plain variables that are injected too: the user speaking.
@@ -128,7 +137,15 @@ impl Description {
     #[must_use]
     pub fn new(store: StoreKind) -> Self {
         let text = format!("version = 1\nstore = \"{}\"\n", store.as_str());
-        Self { text, store, data: None, allow_endpoint: Vec::new(), set: Vec::new(), variables: Vec::new() }
+        Self {
+            text,
+            store,
+            data: None,
+            leaving: None,
+            allow_endpoint: Vec::new(),
+            set: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// Writes the description in one step. The lock of the configuration must be held.
@@ -154,6 +171,38 @@ impl Description {
             document.insert("data", value(&data));
         })?;
         self.data = Some(data);
+        Ok(())
+    }
+
+    /// Names another store from now on, and the one before as left but not emptied yet.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn move_to(&mut self, store: StoreKind) -> Result<(), Error> {
+        let before = self.store;
+        self.edit(|document| {
+            // In place, so that a comment behind it stays.
+            match document.get_mut("store").and_then(Item::as_value_mut) {
+                Some(old) => {
+                    let around = old.decor().clone();
+                    *old = store.as_str().into();
+                    *old.decor_mut() = around;
+                }
+                None => drop(document.insert("store", value(store.as_str()))),
+            }
+            document.insert("leaving", value(before.as_str()));
+        })?;
+        (self.store, self.leaving) = (store, Some(before));
+        Ok(())
+    }
+
+    /// The store that was left is emptied.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn have_left(&mut self) -> Result<(), Error> {
+        self.edit(|document| drop(document.remove("leaving")))?;
+        self.leaving = None;
         Ok(())
     }
 
@@ -235,6 +284,7 @@ impl Description {
     fn from_document(document: &DocumentMut, text: &str) -> Result<Self, String> {
         let mut store = None;
         let mut data = None;
+        let mut leaving = None;
         let mut allow_endpoint = Vec::new();
         let mut set = Vec::new();
         let mut variables = Vec::new();
@@ -243,6 +293,7 @@ impl Description {
                 "version" => {}
                 "store" => store = Some(text_of(field, item)?.parse()?),
                 "data" => data = Some(text_of(field, item)?.to_owned()),
+                "leaving" => leaving = Some(text_of(field, item)?.parse()?),
                 "allow_endpoint" => allow_endpoint = texts_of(field, item)?,
                 "set" => set = plain_variables(item)?,
                 "variables" => variables = described_variables(item)?,
@@ -250,7 +301,7 @@ impl Description {
             }
         }
         let store = store.ok_or("it has no `store`")?;
-        Ok(Self { text: text.to_owned(), store, data, allow_endpoint, set, variables })
+        Ok(Self { text: text.to_owned(), store, data, leaving, allow_endpoint, set, variables })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::key::Key;
 use crate::profile::binding::Bindings;
 use crate::profile::description::{self, Described, StoreKind};
 use crate::profile::{Description, ProfileName, Variable, date};
-use crate::store::{self, Change, Store};
+use crate::store::{self, Change, Store, transfer};
 use crate::ui::Ui;
 
 /// A key on its way into a store.
@@ -23,7 +23,8 @@ pub struct Taken {
     pub expires: Option<toml_edit::Datetime>,
 }
 
-/// Where the keys of `name` are or would be kept, if `variables` can be added to it.
+/// Where the keys of `name` are or would be kept, if `variables` can be added to it. Looks for a keychain when the
+/// profile is new and no store is asked for.
 ///
 /// # Errors
 /// When the name is reserved, another store is asked for than the profile has, or a key is there and not to be replaced.
@@ -33,13 +34,26 @@ pub fn room_for(
     asked: Option<StoreKind>,
     replace: bool,
     host: &Host,
+    ui: Ui,
 ) -> Result<StoreKind, Error> {
+    match kept_in(name, variables, asked, replace, host)?.or(asked) {
+        Some(store) => Ok(store),
+        None => store::usual(host, ui),
+    }
+}
+
+/// The store of a profile that is there, if `variables` can be added to it.
+fn kept_in(
+    name: &ProfileName,
+    variables: &[Variable],
+    asked: Option<StoreKind>,
+    replace: bool,
+    host: &Host,
+) -> Result<Option<StoreKind>, Error> {
     if name.is_inherit() {
         return Err(Error::ReservedProfile { name: name.to_string() });
     }
-    let Some(description) = Description::read(host.folders()?, name)? else {
-        return Ok(asked.unwrap_or(StoreKind::Dotfile));
-    };
+    let Some(description) = Description::read(host.folders()?, name)? else { return Ok(None) };
     if asked.is_some_and(|asked| asked != description.store) {
         return Err(Error::OtherStore { profile: name.to_string(), store: description.store.as_str() });
     }
@@ -47,7 +61,7 @@ pub fn room_for(
         Some(variable) if !replace => {
             Err(Error::KeyExists { profile: name.to_string(), variable: variable.to_string() })
         }
-        _ => Ok(description.store),
+        _ => Ok(Some(description.store)),
     }
 }
 
@@ -56,14 +70,22 @@ pub fn room_for(
 ///
 /// # Errors
 /// As [`room_for`], and when the store or the description cannot be written; the profile is then as it was.
-pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool, host: &Host) -> Result<(), Error> {
+pub fn add(
+    store: &dyn Store,
+    name: &ProfileName,
+    taken: &[Taken],
+    replace: bool,
+    host: &Host,
+    ui: Ui,
+) -> Result<(), Error> {
     store.prepare()?;
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
     // Under the lock once more: another process may have been faster.
     let variables: Vec<_> = taken.iter().map(|taken| taken.variable.clone()).collect();
-    room_for(name, &variables, Some(store.kind()), replace, host)?;
+    kept_in(name, &variables, Some(store.kind()), replace, host)?;
     let old = Description::read(folders, name)?;
+    let old = old.map(|old| transfer::finish(name, old, host, ui)).transpose()?;
     let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
     let data = store.stage(name, old.as_ref(), &changes)?;
     let mut description = match &old {
@@ -113,6 +135,7 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
     Description::read(folders, name)?.ok_or_else(unknown)?;
     let _lock = files::lock(&folders.config)?;
     let description = Description::read(folders, name)?.ok_or_else(unknown)?;
+    let description = transfer::finish(name, description, host, ui)?;
     let store = store::of(description.store, host, ui)?;
     if let Some(variable) = variable {
         let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
@@ -127,6 +150,7 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
     }
     // Bindings first: a crash leaves a profile that nothing chooses, never a choice that leads nowhere.
     Bindings::read(folders)?.forget(name)?;
+    store.empty(name, &description)?;
     files::remove(&description::path(folders, name))?;
     store.erase(name)?;
     Ok(true)

@@ -175,6 +175,20 @@ impl Store for Dotfile<'_> {
         }
     }
 
+    fn retire(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
+        if let Some((path, sealed)) = self.sealed(name, description)? {
+            let opened = self.identities(Identities::in_force)?.open(&sealed, &path)?;
+            let moved: Vec<_> = description.variables.iter().map(|described| described.variable.as_str()).collect();
+            let others = dotenv::names(opened.bytes(), &path.display().to_string())?;
+            if let Some(other) = others.iter().find(|other| !moved.contains(&other.as_str())) {
+                // The description does not know it, so it was not moved.
+                self.ui.warn(&format!("{} also holds {other}, which was not moved", path.display()));
+                return self.set_orphan_aside(name);
+            }
+        }
+        self.erase(name)
+    }
+
     fn erase(&self, name: &ProfileName) -> Result<(), Error> {
         files::remove(&self.staged(name))?;
         files::remove(&self.path(name))

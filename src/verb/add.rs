@@ -23,7 +23,7 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
-    let store = store::of(change::room_for(&name, &variables, asked, words.replace, host)?, host, ui)?;
+    let store = store::of(change::room_for(&name, &variables, asked, words.replace, host, ui)?, host, ui)?;
     let keys = match &words.from {
         Some(file) => from_file(file, &variables, ui)?,
         None if std::io::stdin().is_terminal() => {
@@ -35,7 +35,7 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     };
     let taken: Vec<_> =
         variables.into_iter().zip(keys).map(|(variable, key)| Taken { variable, key, created, expires }).collect();
-    change::add(&*store, &name, &taken, words.replace, host)?;
+    change::add(&*store, &name, &taken, words.replace, host, ui)?;
     intake::say_stored(&name, &taken, store.kind(), ui);
     if let Some(file) = &words.from {
         let names: Vec<_> = taken.iter().map(|taken| taken.variable.as_str()).collect();

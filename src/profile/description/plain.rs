@@ -35,7 +35,8 @@ pub fn read(text: &str) -> Option<Description> {
         }
     }
     version?;
-    Some(Description { text: text.to_owned(), store: store?, data, allow_endpoint: vec![], set: vec![], variables })
+    let text = text.to_owned();
+    Some(Description { text, store: store?, data, leaving: None, allow_endpoint: vec![], set: vec![], variables })
 }
 
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {

@@ -12,11 +12,13 @@ use crate::memory::Protected;
 pub const IDENTITY: &str = "WITHKEY_IDENTITY";
 /// A file that holds the identity.
 pub const IDENTITY_FILE: &str = "WITHKEY_IDENTITY_FILE";
+/// A file that holds the passphrase of the identity.
+pub const PASSPHRASE_FILE: &str = "WITHKEY_PASSPHRASE_FILE";
 /// The profile to use.
 pub const PROFILE: &str = "WITHKEY_PROFILE";
 
 /// Variables that unlock something for withkey. COMMAND does not get them.
-pub const UNLOCKING: [&str; 2] = [IDENTITY, IDENTITY_FILE];
+pub const UNLOCKING: [&str; 3] = [IDENTITY, IDENTITY_FILE, PASSPHRASE_FILE];
 
 /// Variables by which coding agents mark the commands they start. Where one is set there is nobody to answer a prompt.
 pub const AGENTS: [&str; 10] = [

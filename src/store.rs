@@ -13,6 +13,10 @@ mod dotfile;
 mod envelope;
 pub mod identity;
 pub mod intake;
+pub mod passphrase;
+pub mod protect;
+mod turn;
+pub mod unlock;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

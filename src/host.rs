@@ -52,6 +52,8 @@ pub struct Folders {
     pub config: PathBuf,
     /// The identity.
     pub data: PathBuf,
+    /// What can be lost: the salt of the keys' hashes.
+    pub state: PathBuf,
 }
 
 impl Folders {
@@ -71,6 +73,12 @@ impl Folders {
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.data.join("identity.txt")
+    }
+
+    /// What makes the hashes of keys this user's own.
+    #[must_use]
+    pub fn salt(&self) -> PathBuf {
+        self.state.join("salt")
     }
 
     /// The identity's public half, readable while the identity is closed.
@@ -114,6 +122,7 @@ impl Host {
         let folders = Folders {
             config: self.folder("XDG_CONFIG_HOME", ".config")?,
             data: self.folder("XDG_DATA_HOME", ".local/share")?,
+            state: self.folder("XDG_STATE_HOME", ".local/state")?,
         };
         Ok(self.folders.get_or_init(|| folders))
     }

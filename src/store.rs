@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::key::Key;
 use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName, Variable};
+use crate::store::identity::Identities;
 use crate::ui::Ui;
 
 pub mod change;
@@ -15,6 +16,7 @@ pub mod identity;
 pub mod intake;
 pub mod passphrase;
 pub mod protect;
+pub mod salt;
 mod turn;
 pub mod unlock;
 
@@ -89,4 +91,12 @@ pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store +
     match kind {
         StoreKind::Dotfile => Ok(Box::new(dotfile::Dotfile::new(host, ui)?)),
     }
+}
+
+/// The dotfile store that opens with these identities and no other: nobody is asked for anything.
+///
+/// # Errors
+/// When withkey's folders are not known.
+pub fn dotfile_opened_by<'a>(identities: Identities, host: &'a Host, ui: Ui) -> Result<Box<dyn Store + 'a>, Error> {
+    Ok(Box::new(dotfile::Dotfile::opened_by(identities, host, ui)?))
 }

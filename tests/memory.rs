@@ -5,6 +5,7 @@
 //! are read.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(unsafe_code, reason = "a child is traced")]
+#![allow(dead_code, reason = "what the tests share is used in part")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;

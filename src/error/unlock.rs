@@ -14,6 +14,8 @@ pub enum Unlock {
     PassphraseFile { path: PathBuf, why: &'static str },
     /// The identity is not a file that can be unlocked or changed.
     NotThis { what: String, why: &'static str },
+    /// A passphrase would have to be asked for, and shall not be.
+    Locked { from: String },
     /// The identity was changed by somebody else meanwhile.
     Changed { path: PathBuf },
 }
@@ -28,6 +30,9 @@ impl Unlock {
                 .cause(*why)
                 .hint("write the passphrase into a file of mode 0600 and name that: WITHKEY_PASSPHRASE_FILE=FILE"),
             Self::NotThis { what, why } => Words::new(what).cause(*why),
+            Self::Locked { from } => {
+                Words::new(format!("{from} is locked")).cause("it opens with a passphrase").hint("withkey unlock")
+            }
             Self::Changed { path } => Words::new(format!("the passphrase of {} is as it was", p(path)))
                 .cause("the file was changed by another process meanwhile")
                 .hint("run the same line again"),

@@ -37,6 +37,8 @@ pub struct Identities {
     own: usize,
     /// Further recipients of own dotfiles, as config.toml writes them.
     further: Vec<String>,
+    /// Whether passphrases may be asked for.
+    asks: bool,
     /// Who asks for an SSH key's passphrase, and what came of it.
     ask: Option<Ask>,
 }
@@ -56,7 +58,24 @@ impl Identities {
     /// # Secrets
     /// They lie where age keeps them, on the heap, and are wiped when dropped.
     pub fn in_force(host: &Host) -> Result<Self, Error> {
-        let mut identities = Self::none();
+        Self::load(Self::none(), host)
+    }
+
+    /// Those in force that open without a question to anybody; nothing when the identity itself would be asked for.
+    ///
+    /// # Errors
+    /// As [`Identities::in_force`].
+    ///
+    /// # Secrets
+    /// As [`Identities::in_force`].
+    pub fn without_asking(host: &Host) -> Result<Option<Self>, Error> {
+        match Self::load(Self { asks: false, ..Self::none() }, host) {
+            Err(Error::Unlock(Unlock::Locked { .. })) => Ok(None),
+            loaded => loaded.map(Some),
+        }
+    }
+
+    fn load(mut identities: Self, host: &Host) -> Result<Self, Error> {
         if let Some(text) = &host.identity {
             IDENTITY.clone_into(&mut identities.from);
             identities.take(text.bytes(), host)?;
@@ -184,7 +203,7 @@ impl Identities {
     }
 
     fn none() -> Self {
-        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), ask: None }
+        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), asks: true, ask: None }
     }
 
     /// Takes in the identities that `text` holds: age's, an SSH key, or either protected by a passphrase.
@@ -194,7 +213,12 @@ impl Identities {
             if !envelope::is_protected(text) {
                 return Err(wrong("it is an age file without a passphrase, not an identity"));
             }
-            let opened = passphrase::open(text, &self.from, host)?;
+            let opened = if self.asks {
+                passphrase::open(text, &self.from, host)?
+            } else {
+                let locked = || Error::Unlock(Unlock::Locked { from: self.from.clone() });
+                passphrase::open_without_asking(text, &self.from, host)?.ok_or_else(locked)?
+            };
             return self.take_plain(opened.bytes());
         }
         if is_ssh(text) {
@@ -225,6 +249,9 @@ impl Identities {
             ssh::Identity::from_buffer(BufReader::new(text), None).map_err(|_| wrong("it is not an SSH key"))?;
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
+        }
+        if !self.asks && matches!(identity, ssh::Identity::Encrypted(_)) {
+            return Ok(());
         }
         let file = host.variable(PASSPHRASE_FILE);
         self.ask.get_or_insert_with(|| Ask { agent: host.agent(), file, failure: Arc::default() });

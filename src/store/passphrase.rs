@@ -43,6 +43,20 @@ pub fn open(sealed: &[u8], from: &str, host: &Host) -> Result<Protected, Error> 
     }
 }
 
+/// The same without a question to anybody: nothing when one would be needed.
+///
+/// # Errors
+/// As [`open`].
+///
+/// # Secrets
+/// As [`open`].
+pub fn open_without_asking(sealed: &[u8], from: &str, host: &Host) -> Result<Option<Protected>, Error> {
+    match (unlock::find(For::Unlocked, sealed, host), host.variable(PASSPHRASE_FILE)) {
+        (None, Some(file)) => open_with(sealed, &from_file(file)?, from).map(Some),
+        (kept, _) => Ok(kept),
+    }
+}
+
 /// The same, with the passphrase in any case.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::exit::Exit;
 
 pub mod keychain;
+pub mod unlock;
 
 /// What withkey could not do.
 #[derive(Debug)]
@@ -118,6 +119,8 @@ pub enum Error {
     Date { text: String },
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
+    /// Passphrases and unlocking.
+    Unlock(unlock::Unlock),
     /// A panic was caught at the door.
     Internal,
 }
@@ -376,6 +379,7 @@ impl Error {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
+            Self::Unlock(unlock) => unlock.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

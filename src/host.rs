@@ -12,11 +12,13 @@ use crate::memory::Protected;
 pub const IDENTITY: &str = "WITHKEY_IDENTITY";
 /// A file that holds the identity.
 pub const IDENTITY_FILE: &str = "WITHKEY_IDENTITY_FILE";
+/// A file that holds the passphrase of the identity.
+pub const PASSPHRASE_FILE: &str = "WITHKEY_PASSPHRASE_FILE";
 /// The profile to use.
 pub const PROFILE: &str = "WITHKEY_PROFILE";
 
 /// Variables that unlock something for withkey. COMMAND does not get them.
-pub const UNLOCKING: [&str; 2] = [IDENTITY, IDENTITY_FILE];
+pub const UNLOCKING: [&str; 3] = [IDENTITY, IDENTITY_FILE, PASSPHRASE_FILE];
 
 /// Variables by which coding agents mark the commands they start. Where one is set there is nobody to answer a prompt.
 pub const AGENTS: [&str; 10] = [
@@ -50,6 +52,8 @@ pub struct Folders {
     pub config: PathBuf,
     /// The identity.
     pub data: PathBuf,
+    /// What can be lost: the salt of the keys' hashes.
+    pub state: PathBuf,
 }
 
 impl Folders {
@@ -69,6 +73,12 @@ impl Folders {
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.data.join("identity.txt")
+    }
+
+    /// What makes the hashes of keys this user's own.
+    #[must_use]
+    pub fn salt(&self) -> PathBuf {
+        self.state.join("salt")
     }
 
     /// The identity's public half, readable while the identity is closed.
@@ -112,6 +122,7 @@ impl Host {
         let folders = Folders {
             config: self.folder("XDG_CONFIG_HOME", ".config")?,
             data: self.folder("XDG_DATA_HOME", ".local/share")?,
+            state: self.folder("XDG_STATE_HOME", ".local/state")?,
         };
         Ok(self.folders.get_or_init(|| folders))
     }

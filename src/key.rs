@@ -9,7 +9,7 @@ use crate::provider;
 pub const LONGEST: usize = 64 * 1024;
 
 /// The shortest value that can be a key, in bytes; a shorter one is masked whole.
-const SHORTEST: usize = 20;
+pub const SHORTEST: usize = 20;
 
 /// A secret value. No Clone, Display or Serialize; its bytes leave by [`Key::expose`] alone.
 pub struct Key(Protected);
@@ -186,7 +186,9 @@ fn judge(variable: &str, key: &[u8]) -> Result<Vec<String>, Refusal> {
     Ok(odd)
 }
 
-fn is_placeholder(key: &[u8]) -> bool {
+/// Whether a value stands for a key and is none: `sk-...`, `your-api-key`.
+#[must_use]
+pub fn is_placeholder(key: &[u8]) -> bool {
     let text = String::from_utf8_lossy(key).to_lowercase();
     let hollow = |rest: &str| rest.chars().all(|c| "x.*…_-".contains(c));
     let body = provider::prefix_of(key).map_or(text.as_str(), |(prefix, _)| text.get(prefix.len()..).unwrap_or(""));

@@ -169,6 +169,18 @@ fn map_secretmem(_len: usize) -> Option<NonNull<u8>> {
     None
 }
 
+/// Whether the kernel gives pages that it zeroes itself when they are freed; found out by taking one.
+#[must_use]
+pub fn has_secret_pages() -> bool {
+    const LEN: usize = 4096;
+    let page = map_secretmem(LEN);
+    if let Some(start) = page {
+        // SAFETY: the page was mapped just now and nobody else knows of it.
+        unsafe { libc::munmap(start.as_ptr().cast(), LEN) };
+    }
+    page.is_some()
+}
+
 /// Where `byte` stands first. The C library's search, which reads 32 bytes at a time; std's reads 16 and more slowly.
 #[must_use]
 pub fn find(byte: u8, bytes: &[u8]) -> Option<usize> {

@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::key::Key;
 use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName, Variable};
+use crate::store::identity::Identities;
 use crate::ui::Ui;
 
 pub mod change;
@@ -15,6 +16,11 @@ pub mod identity;
 pub mod intake;
 mod keychain;
 pub mod transfer;
+pub mod passphrase;
+pub mod protect;
+pub mod salt;
+mod turn;
+pub mod unlock;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]
@@ -124,4 +130,12 @@ pub fn usual(host: &Host, ui: Ui) -> Result<StoreKind, Error> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// The dotfile store that opens with these identities and no other: nobody is asked for anything.
+///
+/// # Errors
+/// When withkey's folders are not known.
+pub fn dotfile_opened_by<'a>(identities: Identities, host: &'a Host, ui: Ui) -> Result<Box<dyn Store + 'a>, Error> {
+    Ok(Box::new(dotfile::Dotfile::opened_by(identities, host, ui)?))
 }

@@ -5,17 +5,21 @@
 //! are read.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(unsafe_code, reason = "a child is traced")]
+#![allow(dead_code, reason = "what the tests share is used in part")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/protected.rs"]
+mod protected;
 
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use common::{Sandbox, withkey_binary};
+use common::{Pty, Sandbox, withkey_binary};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -37,7 +41,11 @@ struct Needle {
 }
 
 fn needles(sandbox: &Sandbox) -> Vec<Needle> {
-    let identity = fs::read_to_string(sandbox.identity()).unwrap();
+    needles_of(&fs::read_to_string(sandbox.identity()).unwrap())
+}
+
+/// `identity` is the text of the identity's file.
+fn needles_of(identity: &str) -> Vec<Needle> {
     let identity = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().as_bytes().to_vec();
     let key = KEY.as_bytes();
     let (front, back) = key.split_at(key.len() / 2);
@@ -104,6 +112,16 @@ fn scan(process: Pid, needles: &[Needle]) -> (Vec<String>, usize) {
 
 /// Runs withkey to the entry of its `execve`, or to its end when it fails before, and scans it there.
 fn scan_at_the_end(sandbox: &Sandbox, words: &[&str], settings: &[(&str, PathBuf)], before: fn()) -> Vec<String> {
+    scan_for(&needles(sandbox), sandbox, words, settings, before)
+}
+
+fn scan_for(
+    needles: &[Needle],
+    sandbox: &Sandbox,
+    words: &[&str],
+    settings: &[(&str, PathBuf)],
+    before: impl Fn() + Send + Sync + 'static,
+) -> Vec<String> {
     let mut command = Command::new(withkey_binary());
     command.args(words).env_clear().current_dir(sandbox.project()).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -121,7 +139,6 @@ fn scan_at_the_end(sandbox: &Sandbox, words: &[&str], settings: &[(&str, PathBuf
     let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
     assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
     ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
-    let needles = needles(sandbox);
     loop {
         ptrace::syscall(process, None).unwrap();
         match waitpid(process, None).unwrap() {
@@ -130,7 +147,7 @@ fn scan_at_the_end(sandbox: &Sandbox, words: &[&str], settings: &[(&str, PathBuf
         }
         let number = ptrace::getregs(process).unwrap().orig_rax.cast_signed();
         if [libc::SYS_execve, libc::SYS_exit_group].contains(&number) {
-            let (hits, read) = scan(process, &needles);
+            let (hits, read) = scan(process, needles);
             assert!(read > 5, "only {read} mappings were readable");
             ptrace::kill(process).unwrap();
             let _ = waitpid(process, None);
@@ -201,4 +218,74 @@ fn where_the_kernel_has_no_secret_pages_the_block_is_the_one_copy_left() {
     assert_eq!(hits.len(), 2, "{hits:?}");
     assert!(halves("the key's first half")[0].contains("(1 times)"), "{hits:?}");
     assert!(halves("the key's second half")[0].contains("(1 times)"), "{hits:?}");
+}
+
+/// An identity behind a passphrase, and what must not be found of it and of the passphrase.
+fn behind_a_passphrase() -> (Sandbox, Vec<Needle>) {
+    let sandbox = sandbox();
+    let mut needles = needles(&sandbox);
+    let (front, back) = PASSPHRASE.as_bytes().split_at(PASSPHRASE.len() / 2);
+    needles.push(Needle { what: "the passphrase's first half", bytes: front.to_vec() });
+    needles.push(Needle { what: "the passphrase's second half", bytes: back.to_vec() });
+    protected::protect_with(&sandbox, PASSPHRASE);
+    (sandbox, needles)
+}
+
+/// As a person would take one, and halves that stand nowhere else.
+const PASSPHRASE: &str = "Zq4vTm9-Lx2kRw7 Hb6nPj3-Yd8sGf5";
+
+#[test]
+fn a_passphrase_from_a_file_and_the_identity_it_opens_leave_no_trace() {
+    let (sandbox, needles) = behind_a_passphrase();
+    let file = sandbox.file("passphrase", format!("{PASSPHRASE}\n"), 0o600);
+    let settings = [("WITHKEY_PASSPHRASE_FILE", file)];
+    assert_eq!(scan_for(&needles, &sandbox, &["true"], &settings, nothing), [""; 0]);
+    // Wrong by one character: the launch fails, and leaves as little.
+    let file = sandbox.file("passphrase", format!("{PASSPHRASE}!"), 0o600);
+    let settings = [("WITHKEY_PASSPHRASE_FILE", file)];
+    assert_eq!(scan_for(&needles, &sandbox, &["true"], &settings, nothing), [""; 0]);
+}
+
+#[test]
+fn an_identity_from_the_kernels_keyring_leaves_no_trace() {
+    let (sandbox, needles) = behind_a_passphrase();
+    let file = sandbox.file("passphrase", PASSPHRASE, 0o600);
+    sandbox.withkey(["unlock"]).set("WITHKEY_PASSPHRASE_FILE", &file).run().assert_exit(0);
+    fs::remove_file(file).unwrap();
+    // It is not asked for, so it comes from there.
+    sandbox.withkey(["true"]).run().assert_exit(0);
+    assert_eq!(scan_for(&needles, &sandbox, &["true"], &[], nothing), [""; 0]);
+    sandbox.withkey(["lock"]).run().assert_exit(0);
+}
+
+#[test]
+fn a_typed_passphrase_leaves_no_trace() {
+    let (sandbox, needles) = behind_a_passphrase();
+    let pty = Pty::open();
+    let terminal = pty.terminal();
+    // A session of its own with this terminal, as a login has it.
+    let attach = move || {
+        // SAFETY: plain system calls on a descriptor that lives as long as this closure.
+        unsafe {
+            assert_ne!(libc::setsid(), -1);
+            assert_ne!(libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0), -1);
+        }
+    };
+    let hits = std::thread::scope(|scope| {
+        // The same thread must trace from beginning to end, so another one types.
+        let scanning = scope.spawn(|| scan_for(&needles, &sandbox, &["true"], &[], attach));
+        pty.wait_for(&protected::question(&sandbox));
+        pty.type_in(&format!("{PASSPHRASE}\n"));
+        scanning.join().unwrap()
+    });
+    assert_eq!(hits, [""; 0]);
+}
+
+#[test]
+fn what_unlock_has_kept_and_sealed_is_nowhere_in_its_memory() {
+    let (sandbox, needles) = behind_a_passphrase();
+    let file = sandbox.file("passphrase", PASSPHRASE, 0o600);
+    let settings = [("WITHKEY_PASSPHRASE_FILE", file)];
+    assert_eq!(scan_for(&needles, &sandbox, &["unlock"], &settings, nothing), [""; 0]);
+    sandbox.withkey(["lock"]).run().assert_exit(0);
 }

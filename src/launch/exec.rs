@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::error::Error;
-use crate::host::{Host, IDENTITY_FILE};
+use crate::host::{Host, IDENTITY_FILE, PASSPHRASE_FILE};
 use crate::launch::environment::Environment;
 use crate::program::Program;
 
@@ -34,11 +34,15 @@ pub fn run(program: Program, command: &[CString], environment: &Environment) -> 
 
 /// A descriptor that was opened for withkey alone, and named as /dev/fd/N, is closed when COMMAND starts.
 pub fn keep_back_descriptors(host: &Host) {
-    let named = host.variable(IDENTITY_FILE).and_then(|path| path.to_str());
-    let number = named.and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
-    if let Some(number) = number.and_then(|number| number.parse::<libc::c_int>().ok()).filter(|number| *number > 2) {
-        // SAFETY: a plain system call; on a number that is not open it does nothing.
-        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    for variable in [IDENTITY_FILE, PASSPHRASE_FILE] {
+        let named = host.variable(variable).and_then(|path| path.to_str());
+        let number =
+            named.and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
+        if let Some(number) = number.and_then(|number| number.parse::<libc::c_int>().ok()).filter(|number| *number > 2)
+        {
+            // SAFETY: a plain system call; on a number that is not open it does nothing.
+            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Described {
     pub variable: Variable,
     /// Prefix and last four characters.
     pub masked: String,
+    /// A salted hash, by which the key is recognised where it stands in clear; for keys of the provider table only.
+    pub hash: Option<String>,
     /// When withkey took it in.
     pub added: Option<Datetime>,
     /// When the provider made it.
@@ -222,6 +224,10 @@ impl Description {
             });
             let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
             table.insert("masked", value(&described.masked));
+            match &described.hash {
+                Some(hash) => table.insert("hash", value(hash)),
+                None => table.remove("hash"),
+            };
             let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
             for (field, date) in dates {
                 match date {
@@ -341,13 +347,15 @@ fn described_variables(item: &Item) -> Result<Vec<Described>, String> {
 
 fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
     let variable = Variable::for_key(name).map_err(|_| format!("`variables` holds {name}, which no key may have"))?;
-    let mut described = Described { variable, masked: String::new(), added: None, created: None, expires: None };
+    let mut described =
+        Described { variable, masked: String::new(), hash: None, added: None, created: None, expires: None };
     for (field, item) in item.as_table_like().ok_or_else(|| format!("`variables.{name}` is not a table"))?.iter() {
         let date = || {
             item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"))
         };
         match field {
             "masked" => text_of(field, item)?.clone_into(&mut described.masked),
+            "hash" => described.hash = Some(text_of(field, item)?.to_owned()),
             "added" => described.added = Some(date()?),
             "created" => described.created = Some(date()?),
             "expires" => described.expires = Some(date()?),
@@ -374,6 +382,7 @@ mod tests {
             .describe(Described {
                 variable: "OPENAI_API_KEY".parse().unwrap(),
                 masked: "sk-…abcd".to_owned(),
+                hash: None,
                 added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
                 created: None,
                 expires: Some("2027-01-31".parse().unwrap()),

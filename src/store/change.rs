@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::profile::binding::Bindings;
 use crate::profile::description::{self, Described, StoreKind};
 use crate::profile::{Description, ProfileName, Variable, date};
+use crate::store::salt::Salt;
 use crate::store::{self, Change, Store, transfer};
 use crate::ui::Ui;
 
@@ -92,10 +93,12 @@ pub fn add(
         Some(old) => old.clone(),
         None => Description::new(store.kind()),
     };
+    let salt = Salt::read_or_make(folders);
     for Taken { variable, key, created, expires } in taken {
         description.describe(Described {
             variable: variable.clone(),
             masked: key.masked(),
+            hash: salt.as_ref().and_then(|salt| salt.hash_of_key(variable, key)),
             added: date::now(),
             created: *created,
             expires: *expires,

@@ -40,6 +40,14 @@ impl<'a> Dotfile<'a> {
         Ok(Self { host, folders: host.folders()?, ui, identities: OnceCell::new() })
     }
 
+    /// The same, with identities that are at hand.
+    ///
+    /// # Errors
+    /// As [`Dotfile::new`].
+    pub fn opened_by(identities: Identities, host: &'a Host, ui: Ui) -> Result<Self, Error> {
+        Ok(Self { identities: identities.into(), ..Self::new(host, ui)? })
+    }
+
     fn path(&self, name: &ProfileName) -> PathBuf {
         self.folders.profiles().join(format!("{name}.age"))
     }

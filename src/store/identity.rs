@@ -3,6 +3,7 @@
 //! In this order and without falling through: WITHKEY_IDENTITY, WITHKEY_IDENTITY_FILE, the personal one together with the
 //! SSH keys of config.toml.
 
+use std::ffi::OsStr;
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +13,20 @@ use age::{Callbacks, Identity, Recipient, ssh, x25519};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::error::unlock::Unlock;
 use crate::files::{self, Guard};
-use crate::host::{Host, IDENTITY, IDENTITY_FILE};
+use crate::host::{Host, IDENTITY, IDENTITY_FILE, PASSPHRASE_FILE};
 use crate::memory::Protected;
 use crate::profile::description;
-use crate::store::envelope::{self, Closed};
+use crate::store::{envelope, passphrase};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
 
 /// The largest identity file, in bytes.
-const LARGEST: usize = 64 * 1024;
+pub const LARGEST: usize = 64 * 1024;
 
 /// What to do without a terminal.
-const NO_TERMINAL: &str = "give an identity without a passphrase: WITHKEY_IDENTITY_FILE=FILE withkey COMMAND";
+const NO_TERMINAL: &str = "give it from a file: WITHKEY_PASSPHRASE_FILE=FILE withkey COMMAND";
 
 /// Identities that open dotfiles, and their public halves.
 pub struct Identities {
@@ -35,6 +37,8 @@ pub struct Identities {
     own: usize,
     /// Further recipients of own dotfiles, as config.toml writes them.
     further: Vec<String>,
+    /// Whether passphrases may be asked for.
+    asks: bool,
     /// Who asks for an SSH key's passphrase, and what came of it.
     ask: Option<Ask>,
 }
@@ -54,7 +58,24 @@ impl Identities {
     /// # Secrets
     /// They lie where age keeps them, on the heap, and are wiped when dropped.
     pub fn in_force(host: &Host) -> Result<Self, Error> {
-        let mut identities = Self::none();
+        Self::load(Self::none(), host)
+    }
+
+    /// Those in force that open without a question to anybody; nothing when the identity itself would be asked for.
+    ///
+    /// # Errors
+    /// As [`Identities::in_force`].
+    ///
+    /// # Secrets
+    /// As [`Identities::in_force`].
+    pub fn without_asking(host: &Host) -> Result<Option<Self>, Error> {
+        match Self::load(Self { asks: false, ..Self::none() }, host) {
+            Err(Error::Unlock(Unlock::Locked { .. })) => Ok(None),
+            loaded => loaded.map(Some),
+        }
+    }
+
+    fn load(mut identities: Self, host: &Host) -> Result<Self, Error> {
         if let Some(text) = &host.identity {
             IDENTITY.clone_into(&mut identities.from);
             identities.take(text.bytes(), host)?;
@@ -182,7 +203,7 @@ impl Identities {
     }
 
     fn none() -> Self {
-        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), ask: None }
+        Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), asks: true, ask: None }
     }
 
     /// Takes in the identities that `text` holds: age's, an SSH key, or either protected by a passphrase.
@@ -192,15 +213,15 @@ impl Identities {
             if !envelope::is_protected(text) {
                 return Err(wrong("it is an age file without a passphrase, not an identity"));
             }
-            let prompt = Prompt::open(host.agent(), "the identity's passphrase", NO_TERMINAL)?;
-            let passphrase = as_secret(&prompt.secret(&format!("passphrase of {}: ", self.from))?)?;
-            let opened = envelope::open_with_passphrase(text, passphrase).map_err(|closed| match closed {
-                Closed::Damaged(why) => wrong(why),
-                _ => Error::WrongPassphrase { from: self.from.clone() },
-            })?;
+            let opened = if self.asks {
+                passphrase::open(text, &self.from, host)?
+            } else {
+                let locked = || Error::Unlock(Unlock::Locked { from: self.from.clone() });
+                passphrase::open_without_asking(text, &self.from, host)?.ok_or_else(locked)?
+            };
             return self.take_plain(opened.bytes());
         }
-        if text.trim_ascii_start().starts_with(b"-----BEGIN") {
+        if is_ssh(text) {
             return self.take_ssh(text, host);
         }
         self.take_plain(text)
@@ -229,9 +250,82 @@ impl Identities {
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
-        self.ask.get_or_insert_with(|| Ask { agent: host.agent(), failure: Arc::default() });
+        if !self.asks && matches!(identity, ssh::Identity::Encrypted(_)) {
+            return Ok(());
+        }
+        let file = host.variable(PASSPHRASE_FILE);
+        self.ask.get_or_insert_with(|| Ask { agent: host.agent(), file, failure: Arc::default() });
         self.pairs.push(Pair::Ssh(identity));
         Ok(())
+    }
+}
+
+fn is_ssh(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"-----BEGIN") && !envelope::is_age(text)
+}
+
+/// Whether this variable gives the identity.
+#[must_use]
+pub fn is_given_by(variable: &str, host: &Host) -> bool {
+    if variable == IDENTITY { host.identity.is_some() } else { host.variable(variable).is_some() }
+}
+
+/// The text of the personal identity's file as it lies there, sealed or not; nothing when there is none.
+///
+/// # Errors
+/// When it cannot be read, or others can read it.
+///
+/// # Secrets
+/// The text is the caller's, in protected pages.
+pub fn personal(host: &Host) -> Result<Option<Protected>, Error> {
+    files::read_secret(&host.folders()?.identity(), LARGEST, Guard::Secret)
+}
+
+/// The file of the identity in force as it lies there, and its name for people.
+///
+/// # Errors
+/// When there is none, it cannot be read, or the identity is given as text.
+///
+/// # Secrets
+/// As [`personal`].
+pub fn file_in_force(host: &Host) -> Result<(Protected, String), Error> {
+    if host.identity.is_some() {
+        let what = "there is nothing to unlock".to_owned();
+        return Err(Error::Unlock(Unlock::NotThis { what, why: "WITHKEY_IDENTITY gives the identity itself" }));
+    }
+    let path = host.variable(IDENTITY_FILE).map_or_else(|| Ok(host.folders()?.identity()), |file| Ok(file.into()))?;
+    let guard = if is_given_by(IDENTITY_FILE, host) { Guard::Named } else { Guard::Secret };
+    let text = files::read_secret(&path, LARGEST, guard)?;
+    let from = path.display().to_string();
+    Ok((text.ok_or(Error::NoIdentity { path })?, from))
+}
+
+/// Fails unless `text` is one of age's identities, or several.
+///
+/// # Errors
+/// Why it is not; an SSH key, say, which its own tools protect.
+pub fn must_be_age(text: &Protected, from: &str) -> Result<(), Error> {
+    if is_ssh(text.bytes()) {
+        let what = format!("{from} is an SSH key");
+        let why = "its passphrase is changed by ssh-keygen -p, and it is not kept unlocked";
+        return Err(Error::Unlock(Unlock::NotThis { what, why }));
+    }
+    let mut identities = Identities::none();
+    from.clone_into(&mut identities.from);
+    identities.take_plain(text.bytes())
+}
+
+/// Writes the personal identity's public half, which nobody can read any more when the identity is protected.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_recipient_if_missing(text: &Protected, host: &Host) -> Result<(), Error> {
+    let path = host.folders()?.recipient();
+    let mut identities = Identities::none();
+    identities.take_plain(text.bytes())?;
+    match identities.recipient() {
+        Some(recipient) if !path.exists() => files::replace(&path, format!("{recipient}\n").as_bytes()),
+        _ => Ok(()),
     }
 }
 
@@ -278,23 +372,8 @@ fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
 fn offer_passphrase(host: &Host) -> Result<Option<SecretString>, Error> {
     let Ok(prompt) = Prompt::open_with_stdin(host.agent(), "a passphrase", NO_TERMINAL) else { return Ok(None) };
     prompt.tell("withkey makes an identity for you now: the file that opens your dotfiles.");
-    loop {
-        let first = prompt.secret("passphrase for it (empty for none, then it opens without asking): ")?;
-        if first.bytes().is_empty() {
-            return Ok(None);
-        }
-        let second = prompt.secret("the same passphrase again: ")?;
-        if first.bytes() == second.bytes() {
-            return as_secret(&first).map(Some);
-        }
-        prompt.tell("the two are not the same; once more");
-    }
-}
-
-fn as_secret(typed: &Protected) -> Result<SecretString, Error> {
-    let text =
-        std::str::from_utf8(typed.bytes()).map_err(|_| Error::Prompt { why: "the passphrase is not UTF-8 text" })?;
-    Ok(SecretString::from(text.to_owned()))
+    let question = "passphrase for it (empty for none, then it opens without asking): ";
+    passphrase::ask_new(&prompt, question)?.map(|typed| passphrase::as_secret(&typed)).transpose()
 }
 
 impl Pair {
@@ -311,6 +390,8 @@ impl Pair {
 #[derive(Clone)]
 struct Ask {
     agent: Option<&'static str>,
+    /// WITHKEY_PASSPHRASE_FILE, which is read instead.
+    file: Option<&'static OsStr>,
     failure: Arc<Mutex<Option<Error>>>,
 }
 
@@ -332,9 +413,12 @@ impl Callbacks for Ask {
     }
 
     fn request_passphrase(&self, _description: &str) -> Option<SecretString> {
-        let asked = Prompt::open(self.agent, "the SSH key's passphrase", NO_TERMINAL)
-            .and_then(|prompt| prompt.secret("passphrase of the SSH key: "))
-            .and_then(|typed| as_secret(&typed));
+        let given = match self.file {
+            Some(file) => passphrase::from_file(file),
+            None => Prompt::open(self.agent, "the SSH key's passphrase", NO_TERMINAL)
+                .and_then(|prompt| prompt.secret("passphrase of the SSH key: ")),
+        };
+        let asked = given.and_then(|given| passphrase::as_secret(&given));
         asked.map_err(|error| *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).ok()
     }
 }

@@ -43,6 +43,11 @@ impl Pty {
             .step(|| unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })
     }
 
+    /// The end that a process has as its terminal.
+    pub fn terminal(&self) -> OwnedFd {
+        self.terminal.try_clone().unwrap()
+    }
+
     /// As a person would: `\x03` is Ctrl-C, `\x1a` Ctrl-Z, `\x1c` Ctrl-\, `\x04` Ctrl-D.
     pub fn type_in(&self, text: &str) {
         (&self.keyboard).write_all(text.as_bytes()).unwrap();

@@ -1,6 +1,6 @@
 //! A person at a terminal: a shell runs one line on it, and its questions are answered.
 
-use crate::common::{KEY, Pty, Running, Sandbox};
+use crate::common::{KEY, Pty, Running, Sandbox, Start};
 use crate::session::{assert_no_key, shell};
 
 /// A terminal with echo, as a person has it, on which a shell runs one line.
@@ -16,13 +16,17 @@ impl Terminal {
     }
 
     pub fn run_with(sandbox: &Sandbox, variables: &[(&str, &str)], line: &str) -> Self {
+        Self::run_as(sandbox, line, |start| variables.iter().fold(start, |start, (name, value)| start.set(name, value)))
+    }
+
+    /// The shell is started as `change` says.
+    pub fn run_as(sandbox: &Sandbox, line: &str, change: impl FnOnce(Start) -> Start) -> Self {
         let script = format!(
             "trap : INT QUIT TSTP; stty echo; before=$(stty -g); {line}\necho \"status $?\"; \
              [ \"$before\" = \"$(stty -g)\" ] && echo modes restored || {{ echo modes changed; stty -a; }}; echo end"
         );
         let pty = Pty::open();
-        let start = variables.iter().fold(shell(sandbox, &script), |start, (name, value)| start.set(name, value));
-        let running = pty.attach(start).start();
+        let running = pty.attach(change(shell(sandbox, &script))).start();
         Self { pty, running }
     }
 

@@ -19,7 +19,8 @@ pub fn read(text: &str) -> Option<Description> {
             if variables.iter().any(|other| other.variable == variable) {
                 return None;
             }
-            variables.push(Described { variable, masked: String::new(), added: None, created: None, expires: None });
+            let (masked, hash) = (String::new(), None);
+            variables.push(Described { variable, masked, hash, added: None, created: None, expires: None });
             continue;
         }
         let (field, value) = line.split_once(" = ")?;
@@ -28,6 +29,7 @@ pub fn read(text: &str) -> Option<Description> {
             ("store", None) => once(&mut store, string(value)?.parse().ok()?)?,
             ("data", None) => once(&mut data, string(value)?.to_owned())?,
             ("masked", Some(key)) if key.masked.is_empty() => key.masked = string(value)?.to_owned(),
+            ("hash", Some(key)) => once(&mut key.hash, string(value)?.to_owned())?,
             ("added", Some(key)) => once(&mut key.added, date(value)?)?,
             ("created", Some(key)) => once(&mut key.created, date(value)?)?,
             ("expires", Some(key)) => once(&mut key.expires, date(value)?)?,
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     const WRITTEN: &str = "version = 1\nstore = \"dotfile\"\ndata = \"sha256:00\"\n\n[variables.OPENAI_API_KEY]\n\
-        masked = \"sk-…MxYA\"\nadded = 2026-11-23T10:00:00Z\nexpires = 2027-01-31\n";
+        masked = \"sk-…MxYA\"\nhash = \"00ff\"\nadded = 2026-11-23T10:00:00Z\nexpires = 2027-01-31\n";
 
     fn facts(description: &Description) -> String {
         let Description { store, data, allow_endpoint, set, variables, .. } = description;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod project;
+
 /// What withkey could not do.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
@@ -40,8 +42,6 @@ pub enum Error {
     VariablesCollide { name: String },
     /// A profile lacks a variable that was asked for.
     VariableMissing { profile: String, variable: String },
-    /// A project's dotfile on the way up.
-    ProjectDotfile { path: PathBuf },
     /// The current directory has no path any more.
     NoCurrentDirectory { source: io::Error },
     /// A line of the bindings that says nothing.
@@ -114,8 +114,16 @@ pub enum Error {
     Date { text: String },
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
+    /// A project's dotfile, or its grant.
+    Project(project::Project),
     /// A panic was caught at the door.
     Internal,
+}
+
+impl From<project::Project> for Error {
+    fn from(error: project::Project) -> Self {
+        Self::Project(error)
+    }
 }
 
 /// An error's three lines.
@@ -250,11 +258,6 @@ impl Error {
                 Words::new(format!("profile {profile} has no key for {variable}"))
                     .hint(format!("withkey add {profile} {variable}"))
             }
-            Self::ProjectDotfile { path } => Words::new(format!("found {} and did not use it", p(path)))
-                .cause("this version of withkey does not use a project's dotfile yet")
-                .hint(
-                    "choose a profile: withkey -p PROFILE COMMAND, or tie one to that directory: withkey use PROFILE",
-                ),
             Self::NoCurrentDirectory { source } => Words::new("the current directory has no path")
                 .cause(io(source))
                 .hint("change to a directory that exists, or choose a profile: withkey -p PROFILE COMMAND"),
@@ -370,6 +373,7 @@ impl Error {
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
+            Self::Project(error) => error.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")

@@ -13,6 +13,8 @@ mod dotfile;
 mod envelope;
 pub mod identity;
 pub mod intake;
+pub mod project;
+pub mod recipients;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

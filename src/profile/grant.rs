@@ -25,6 +25,8 @@ use crate::profile::{Variable, date};
 
 /// How a grant's file begins.
 const HEAD: &str = "withkey grant 1";
+/// How it ends: one that is cut short says nothing.
+const END: &[u8] = b"end\n";
 /// The file of the random key.
 const SECRET: &str = "secret";
 /// Its length, in bytes.
@@ -238,6 +240,7 @@ impl Grant {
             }
         }
         text.extend(rest.as_bytes());
+        text.extend(END);
         files::replace(&file(folders, &self.path), &text)
     }
 
@@ -363,16 +366,14 @@ fn read_file(file: &Path) -> Result<Option<Grant>, Error> {
 }
 
 fn parse(text: &[u8]) -> Result<Grant, &'static str> {
-    let mut lines = text.split(|&byte| byte == b'\n');
+    let body = text.strip_suffix(END).filter(|body| body.ends_with(b"\n")).ok_or("it is cut short")?;
+    let mut lines = body.split(|&byte| byte == b'\n');
     match lines.next() {
         Some(head) if head == HEAD.as_bytes() => {}
         Some(head) if head.starts_with(b"withkey grant ") => return Err("it is of a newer withkey"),
         _ => return Err("it does not begin as a grant does"),
     }
     let (mut path, mut given, mut said) = (None, String::new(), None);
-    if text.last() != Some(&b'\n') {
-        return Err("it is cut short");
-    }
     for line in lines.filter(|line| !line.is_empty()) {
         if let Some(written) = line.strip_prefix(b"path ") {
             path = Some(PathBuf::from(OsStr::from_bytes(&unescaped(written))));
@@ -486,16 +487,17 @@ mod tests {
 
     #[test]
     fn a_grant_that_cannot_be_understood_allows_nothing() {
+        assert!(parse(b"withkey grant 1\npath /a\nallowed\nkey A 00 x\nend\n").is_ok());
         for text in [
             "",
-            "withkey grant 2\npath /a\nallowed\n",
-            "withkey grant 1\npath /a\n",
-            "withkey grant 1\nallowed\n",
-            "withkey grant 1\npath /a\nallowed\nkey LD_PRELOAD 00 x\n",
-            "withkey grant 1\npath /a\nnever\nkey A 00 x\n",
-            "withkey grant 1\npath /a\nallowed\nkey A 00\n",
+            "withkey grant 2\npath /a\nallowed\nend\n",
+            "withkey grant 1\npath /a\nend\n",
+            "withkey grant 1\nallowed\nend\n",
+            "withkey grant 1\npath /a\nallowed\nkey LD_PRELOAD 00 x\nend\n",
+            "withkey grant 1\npath /a\nnever\nkey A 00 x\nend\n",
+            "withkey grant 1\npath /a\nallowed\nkey A 00\nend\n",
             "withkey grant 1\npath /a\nallowed\nkey A 00 x",
-            "withkey grant 1\npath /a\nallowed\nfuture x\n",
+            "withkey grant 1\npath /a\nallowed\nfuture x\nend\n",
         ] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }

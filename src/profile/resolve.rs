@@ -227,7 +227,8 @@ fn walk<T>(here: &Path, mut look: impl FnMut(&Path, &Path) -> Option<T>) -> Opti
 
 /// The directory `inside` of `main`, or the nearest above it that is there and not reached through a link.
 fn same_place(main: &Path, inside: &Path) -> PathBuf {
-    let place = main.join(inside);
+    // Joined with nothing a path would end in a slash, and paths are compared as bytes.
+    let place = main.components().chain(inside.components()).collect::<PathBuf>();
     let is_physical =
         |directory: &&Path| directory.is_dir() && directory.canonicalize().is_ok_and(|real| real == **directory);
     place.ancestors().take_while(|directory| directory.starts_with(main)).find(is_physical).unwrap_or(main).to_owned()

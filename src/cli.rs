@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -53,6 +54,8 @@ impl Format {
 pub struct Launch {
     /// `-p`.
     pub profile: Option<ProfileName>,
+    /// `-f`.
+    pub file: Option<PathBuf>,
     /// `-e`, in order; empty for everything.
     pub wanted: Vec<Wanted>,
     /// `--drop-other-keys`.
@@ -88,9 +91,12 @@ pub struct Refused {
     after_help = AFTER_HELP
 )]
 struct LaunchLine {
-    /// Use this profile; bindings are not looked at
+    /// Use this profile; bindings and dotfiles are not looked at
     #[arg(short, long, value_name = "NAME")]
     profile: Option<String>,
+    /// Use this dotfile; naming it is consent
+    #[arg(short, long, value_name = "FILE", conflicts_with = "profile")]
+    file: Option<PathBuf>,
     /// Inject only what is named so; NAME gets VARIABLE's key
     #[arg(short, long = "env", value_name = "NAME[=VARIABLE]")]
     env: Vec<String>,
@@ -121,6 +127,7 @@ const AFTER_HELP: &str = "\
 Verbs (the first word only; `withkey -- add` runs a program named add):
   add [PROFILE] [VARIABLE]...  take keys in and store them
   use PROFILE [DIR]            tie a directory to a profile
+  allow [FILE]                 let a project's dotfile found in a directory be used
   status                       which profile here, and why
   list                         the profiles, with masked keys
   remove PROFILE [VARIABLE]    delete a profile or one of its keys
@@ -179,6 +186,7 @@ fn decide(line: LaunchLine) -> Result<Launch, Error> {
     let command: Result<Vec<_>, _> = line.command.into_iter().map(|word| CString::new(word.into_vec())).collect();
     Ok(Launch {
         profile: line.profile.as_deref().map(str::parse).transpose()?,
+        file: line.file,
         wanted: line.env.iter().map(|text| wanted(text)).collect::<Result<_, _>>()?,
         drop_other_keys: line.drop_other_keys,
         dry_run: line.dry_run.then_some(Format::of(line.json)),

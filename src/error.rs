@@ -12,6 +12,7 @@ use crate::exit::Exit;
 
 pub mod keychain;
 pub mod unlock;
+pub mod project;
 
 /// What withkey could not do.
 #[derive(Debug)]
@@ -43,8 +44,6 @@ pub enum Error {
     VariablesCollide { name: String },
     /// A profile lacks a variable that was asked for.
     VariableMissing { profile: String, variable: String },
-    /// A project's dotfile on the way up.
-    ProjectDotfile { path: PathBuf },
     /// The current directory has no path any more.
     NoCurrentDirectory { source: io::Error },
     /// A line of the bindings that says nothing.
@@ -121,8 +120,16 @@ pub enum Error {
     System { doing: &'static str, source: io::Error },
     /// Passphrases and unlocking.
     Unlock(unlock::Unlock),
+    /// A project's dotfile, or its grant.
+    Project(project::Project),
     /// A panic was caught at the door.
     Internal,
+}
+
+impl From<project::Project> for Error {
+    fn from(error: project::Project) -> Self {
+        Self::Project(error)
+    }
 }
 
 /// An error's three lines.
@@ -257,11 +264,6 @@ impl Error {
                 Words::new(format!("profile {profile} has no key for {variable}"))
                     .hint(format!("withkey add {profile} {variable}"))
             }
-            Self::ProjectDotfile { path } => Words::new(format!("found {} and did not use it", p(path)))
-                .cause("this version of withkey does not use a project's dotfile yet")
-                .hint(
-                    "choose a profile: withkey -p PROFILE COMMAND, or tie one to that directory: withkey use PROFILE",
-                ),
             Self::NoCurrentDirectory { source } => Words::new("the current directory has no path")
                 .cause(io(source))
                 .hint("change to a directory that exists, or choose a profile: withkey -p PROFILE COMMAND"),
@@ -378,6 +380,7 @@ impl Error {
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
+            Self::Project(error) => error.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Unlock(unlock) => unlock.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")

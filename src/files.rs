@@ -24,6 +24,11 @@ pub enum Guard {
     /// The user named it: a pipe will do as well. A regular file must be as [`Guard::Secret`], unless it is root's
     /// (a secret mounted into a container), which nobody else may be able to change.
     Named,
+    /// Found in a directory that somebody else may have filled: a regular file of this user, not reached through a link,
+    /// that nobody else can change, in a folder of which the same is true.
+    Found,
+    /// A regular file, not reached through a link; whose it is does not matter, because what it says is only a claim.
+    Plain,
     /// No demand at all: a clear file whose content is taken over once.
     None,
 }
@@ -66,10 +71,20 @@ pub fn read_secret(path: &Path, limit: usize, guard: Guard) -> Result<Option<Pro
 fn open(path: &Path, guard: Guard) -> Result<Option<(File, usize)>, Error> {
     // Without O_NONBLOCK a planted FIFO would hold us for ever; one that the user named may make us wait.
     let named = matches!(guard, Guard::Named | Guard::None);
-    let flags = if named { 0 } else { libc::O_NONBLOCK };
+    let flags = match guard {
+        Guard::Named | Guard::None => 0,
+        Guard::Own | Guard::Secret => libc::O_NONBLOCK,
+        Guard::Found | Guard::Plain => libc::O_NONBLOCK | libc::O_NOFOLLOW,
+    };
+    if guard == Guard::Found {
+        own_folder(path)?;
+    }
     let file = match OpenOptions::new().read(true).custom_flags(flags | libc::O_NOCTTY).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if guard == Guard::Found && error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(Error::FileKind { path: path.to_owned(), why: "it is a symbolic link" });
+        }
         // A component of the path is a file: nothing is there, and nothing can be.
         Err(error) => return Err(cannot("open", path, error)),
     };
@@ -86,10 +101,11 @@ fn open(path: &Path, guard: Guard) -> Result<Option<(File, usize)>, Error> {
         };
     }
     let size = usize::try_from(facts.len()).unwrap_or(usize::MAX);
-    if guard == Guard::None {
+    if matches!(guard, Guard::None | Guard::Plain) {
         return Ok(Some((file, size)));
     }
-    if facts.uid() != uid && facts.uid() != 0 && uid != 0 {
+    let foreign = facts.uid() != uid && (guard == Guard::Found || (facts.uid() != 0 && uid != 0));
+    if foreign {
         return Err(Error::Foreign { path: path.to_owned() });
     }
     let secret = guard == Guard::Secret || (guard == Guard::Named && facts.uid() == uid);
@@ -98,6 +114,23 @@ fn open(path: &Path, guard: Guard) -> Result<Option<(File, usize)>, Error> {
         return Err(Error::Exposed { path: path.to_owned(), mode, secret });
     }
     Ok(Some((file, size)))
+}
+
+/// Refuses a folder in which others could put another file in this one's place.
+fn own_folder(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let facts = match std::fs::symlink_metadata(folder) {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot("read", folder, error)),
+    };
+    if facts.uid() != geteuid().as_raw() {
+        return Err(Error::Foreign { path: folder.to_owned() });
+    }
+    if facts.mode() & 0o022 != 0 {
+        return Err(Error::Exposed { path: folder.to_owned(), mode: facts.mode() & 0o7777, secret: false });
+    }
+    Ok(())
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -123,10 +156,22 @@ fn fill(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 /// When any step fails; the old file is then untouched, but for [`Error::NotDurable`]: the new one is there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let target = follow(path);
+    make_folder(target.parent().unwrap_or(Path::new("/")))?;
+    put(path, &target, bytes, 0o600)
+}
+
+/// The same for a file of a project, in its folder, with the mode that its readers need.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_in_project(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    put(path, path, bytes, mode)
+}
+
+fn put(path: &Path, target: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let folder = target.parent().unwrap_or(Path::new("/"));
-    make_folder(folder)?;
-    let temporary = beside(&target, ".tmp");
-    let written = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, &target));
+    let temporary = beside(target, ".tmp");
+    let written = write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, target));
     written.map_err(|source| {
         // A crash leaves the temporary file; the next writer overwrites it.
         let _ = std::fs::remove_file(&temporary);
@@ -141,14 +186,14 @@ fn make_durable(folder: &Path, changed: &Path) -> Result<(), Error> {
     synced.map_err(|source| Error::NotDurable { path: changed.to_owned(), source })
 }
 
-fn write_new(temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(temporary: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     match std::fs::remove_file(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    // The umask may have taken bits from 0600.
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temporary)?;
+    // The umask may have taken bits from it.
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -52,7 +52,7 @@ pub struct Folders {
     pub config: PathBuf,
     /// The identity.
     pub data: PathBuf,
-    /// What can be lost: the salt of the keys' hashes.
+    /// What withkey remembers of this machine: the grants, the salt of the keys' hashes, the log.
     pub state: PathBuf,
 }
 
@@ -79,6 +79,12 @@ impl Folders {
     #[must_use]
     pub fn salt(&self) -> PathBuf {
         self.state.join("salt")
+    }
+
+    /// The folder of the grants.
+    #[must_use]
+    pub fn grants(&self) -> PathBuf {
+        self.state.join("grants")
     }
 
     /// The identity's public half, readable while the identity is closed.
@@ -119,11 +125,11 @@ impl Host {
         if let Some(folders) = self.folders.get() {
             return Ok(folders);
         }
-        let folders = Folders {
-            config: self.folder("XDG_CONFIG_HOME", ".config")?,
-            data: self.folder("XDG_DATA_HOME", ".local/share")?,
-            state: self.folder("XDG_STATE_HOME", ".local/state")?,
-        };
+        let config = self.folder("XDG_CONFIG_HOME", ".config")?;
+        let data = self.folder("XDG_DATA_HOME", ".local/share")?;
+        // Where only the other two are said, nothing is refused for the want of the third.
+        let state = self.folder("XDG_STATE_HOME", ".local/state").unwrap_or_else(|_| data.join("state"));
+        let folders = Folders { config, data, state };
         Ok(self.folders.get_or_init(|| folders))
     }
 

@@ -6,11 +6,12 @@ use crate::cli::Launch;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
+use crate::key::Key;
 use crate::memory;
 use crate::profile::injection::Injection;
-use crate::profile::{Chosen, Profile, resolve};
+use crate::profile::{Chosen, Name, Profile, resolve};
 use crate::program::Program;
-use crate::store;
+use crate::store::{self, project};
 use crate::ui::{self, Ui};
 
 mod environment;
@@ -40,7 +41,11 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
     }
     let name = request.command.first().ok_or(Error::Internal)?;
     let program = Program::find(name, &host)?;
-    let profile = choose(&request, &host, ui)?;
+    let mut profile = choose(&request, &host, ui)?;
+    if request.dry_run.is_none() {
+        // What a project's dotfile holds is known when it is opened; a profile has its description for that.
+        project::open_chosen(&mut profile, &host)?;
+    }
     let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, &host)?;
     if let Some(format) = request.dry_run {
         return report::answer(format, &program, &profile, &injection, &host);
@@ -58,7 +63,10 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
 
 /// The profile for this directory; on a terminal, where there is none yet, a key is taken in first.
 fn choose(request: &Launch, host: &Host, ui: Ui) -> Result<Profile, Error> {
-    if let Some(chosen) = resolve::resolve(request.profile.as_ref(), host)? {
+    let named = request.file.as_deref().map(Chosen::file);
+    if let Some(chosen) =
+        named.map_or_else(|| resolve::resolve(request.profile.as_ref(), host), |named| Ok(Some(named)))?
+    {
         return Profile::open(chosen, host);
     }
     let directory = crate::host::current_directory().unwrap_or_else(|_| PathBuf::from("this directory"));
@@ -80,7 +88,7 @@ fn fill(
     for _ in 0..LOOKS {
         match inject(&profile, &injection, host, ui) {
             Err(Error::Overtaken { .. }) => {
-                profile = Profile::open(Chosen { name: profile.name, source: profile.source }, host)?;
+                profile = Profile::open(Chosen { name: profile.name, source: profile.source, grant: None }, host)?;
                 injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, host)?;
             }
             filled => return filled,
@@ -96,15 +104,20 @@ fn inject(profile: &Profile, injection: &Injection, host: &Host, ui: Ui) -> Resu
     }
     if let Some(description) = profile.description.as_ref().filter(|_| !injection.keys.is_empty()) {
         let variables: Vec<_> = injection.keys.iter().map(|wanted| &wanted.from).collect();
-        let keys = store::of(description.store, host, ui)?.read(&profile.name, description, &variables)?;
+        let read;
+        let keys: Vec<&Key> = match (&profile.opened, &profile.name) {
+            (Some(opened), _) => project::keys_of(opened, &variables, &profile.name)?,
+            (None, Name::Profile(name)) => {
+                read = store::of(description.store, host, ui)?.read(name, description, &variables)?;
+                read.iter().collect()
+            }
+            (None, Name::Dotfile(_)) => return Err(Error::Internal),
+        };
         memory::scrub_stack::<{ 16 * 1024 }>();
         for (wanted, key) in injection.keys.iter().zip(keys) {
             let replaced = environment.inject(wanted.name.as_str(), key.expose())?;
             if replaced == Replaced::AnotherValue && ui::stderr_is_terminal() {
-                ui.warn(&format!(
-                    "{} has another value here; the key of profile {} is used",
-                    wanted.name, profile.name
-                ));
+                ui.warn(&format!("{} has another value here; the key of {} is used", wanted.name, profile.name));
             }
         }
     }

@@ -1,19 +1,25 @@
 //! A profile: a named set of variables and their keys.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::error::project::Project;
 use crate::host::Host;
+use crate::key::Key;
 
 pub mod binding;
 pub mod date;
 pub mod description;
+pub mod grant;
 pub mod injection;
 pub mod resolve;
 pub mod variable;
+pub mod worktree;
 
 pub use description::Description;
+pub use grant::Grant;
 pub use resolve::{Chosen, Source};
 pub use variable::Variable;
 
@@ -68,15 +74,86 @@ impl fmt::Display for ProfileName {
     }
 }
 
+/// What a chosen set of keys goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A profile of the user's own.
+    Profile(ProfileName),
+    /// A project's dotfile, which has no name but its path.
+    Dotfile(PathBuf),
+}
+
+impl Name {
+    /// The profile's name; none for a dotfile.
+    #[must_use]
+    pub fn profile(&self) -> Option<&ProfileName> {
+        match self {
+            Self::Profile(name) => Some(name),
+            Self::Dotfile(_) => None,
+        }
+    }
+
+    /// The dotfile's path; none for a profile.
+    #[must_use]
+    pub fn dotfile(&self) -> Option<&Path> {
+        match self {
+            Self::Profile(_) => None,
+            Self::Dotfile(path) => Some(path),
+        }
+    }
+
+    /// Whether this is the reserved profile [`INHERIT`].
+    #[must_use]
+    pub fn is_inherit(&self) -> bool {
+        self.profile().is_some_and(ProfileName::is_inherit)
+    }
+
+    /// That there is no key for `variable`; without one, that there is no key at all.
+    #[must_use]
+    pub fn lacks(&self, variable: Option<&Variable>) -> Error {
+        match (self, variable) {
+            (Self::Profile(name), _) => Error::VariableMissing {
+                profile: name.to_string(),
+                variable: variable.map_or_else(|| USUAL_VARIABLE.to_owned(), ToString::to_string),
+            },
+            (Self::Dotfile(path), Some(variable)) => {
+                Project::Lacks { path: path.clone(), variable: variable.to_string() }.into()
+            }
+            (Self::Dotfile(path), None) => Project::Nothing { path: path.clone() }.into(),
+        }
+    }
+}
+
+impl From<ProfileName> for Name {
+    fn from(name: ProfileName) -> Self {
+        Self::Profile(name)
+    }
+}
+
+/// In a sentence: `profile work`, or the dotfile's path.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Profile(name) => write!(f, "profile {name}"),
+            Self::Dotfile(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// A chosen profile with what is known of it without opening a store.
 #[derive(Debug)]
 pub struct Profile {
-    /// Its name.
-    pub name: ProfileName,
+    /// What it goes by.
+    pub name: Name,
     /// Why it was chosen.
     pub source: Source,
-    /// Its description; none for the reserved profile [`INHERIT`].
+    /// Its description: for a dotfile that was found, what the grant says of it. None for the reserved profile
+    /// [`INHERIT`], and for a dotfile that `-f` named until it is opened.
     pub description: Option<Description>,
+    /// The consent by which a dotfile that was found is used.
+    pub grant: Option<Grant>,
+    /// The keys of a project's dotfile, once it is opened: all of them, in the description's order.
+    pub opened: Option<Vec<(Variable, Key)>>,
 }
 
 impl Profile {
@@ -85,13 +162,15 @@ impl Profile {
     /// # Errors
     /// [`Error::UnknownProfile`] when there is none, and what reading it can fail with.
     pub fn open(chosen: Chosen, host: &Host) -> Result<Self, Error> {
-        let Chosen { name, source } = chosen;
-        if name.is_inherit() {
-            return Ok(Self { name, source, description: None });
-        }
-        match Description::read(host.folders()?, &name)? {
-            Some(description) => Ok(Self { name, source, description: Some(description) }),
-            None => Err(Error::UnknownProfile { chosen_by: Some(source.to_string()), name: name.to_string() }),
-        }
+        let Chosen { name, source, grant } = chosen;
+        let description = match &name {
+            Name::Dotfile(_) => grant.as_ref().map(Description::of_grant),
+            Name::Profile(name) if name.is_inherit() => None,
+            Name::Profile(name) => {
+                let unknown = || Error::UnknownProfile { chosen_by: Some(source.to_string()), name: name.to_string() };
+                Some(Description::read(host.folders()?, name)?.ok_or_else(unknown)?)
+            }
+        };
+        Ok(Self { name, source, description, grant, opened: None })
     }
 }

@@ -21,6 +21,19 @@ pub struct Provider {
     pub money_pages: &'static [(&'static str, &'static str)],
 }
 
+impl Provider {
+    /// Whether a key acts for a person rather than for a service account, as far as its beginning tells.
+    #[must_use]
+    pub fn is_personal(&self, key: &[u8]) -> bool {
+        self.prefixes.contains(&SERVICE_PREFIX)
+            && key.starts_with(b"sk-")
+            && !key.starts_with(SERVICE_PREFIX.as_bytes())
+    }
+}
+
+/// How OpenAI's keys of service accounts begin.
+const SERVICE_PREFIX: &str = "sk-svcacct-";
+
 /// What stands under [`Provider::prefixes`] of OpenAI for a key that administrates.
 pub const ADMIN_PREFIX: &str = "sk-admin-";
 
@@ -30,7 +43,7 @@ pub static PROVIDERS: &[Provider] = &[
         name: "OpenAI",
         variables: &["OPENAI_API_KEY"],
         admin_variables: &["OPENAI_ADMIN_KEY"],
-        prefixes: &["sk-proj-", "sk-svcacct-", ADMIN_PREFIX, "sk-"],
+        prefixes: &["sk-proj-", SERVICE_PREFIX, ADMIN_PREFIX, "sk-"],
         endpoints: &["OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"],
         host: "api.openai.com",
         keys_page: "https://platform.openai.com/api-keys",

@@ -21,6 +21,8 @@ pub mod protect;
 pub mod salt;
 mod turn;
 pub mod unlock;
+pub mod project;
+pub mod recipients;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

@@ -263,10 +263,10 @@ fn a_removed_directory_has_no_profile_but_the_named_one() {
 }
 
 #[test]
-fn a_projects_dotfile_on_the_way_stops_the_launch() {
+fn a_projects_dotfile_on_the_way_without_a_grant_stops_the_launch() {
     let sandbox = sandbox();
     let project = sandbox.project();
-    let refused = "125 found PROJECT/a/.env.age and did not use it";
+    let refused = "125 found PROJECT/a/.env.age, which is not allowed yet";
     for plant in ["file", "folder", "dangling link"] {
         let dotfile = project.join("a/.env.age");
         match plant {

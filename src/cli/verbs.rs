@@ -68,6 +68,16 @@ pub struct Add {
     /// Where to keep a new profile's keys: keychain or dotfile (the keychain where one answers)
     #[arg(long, value_name = "STORE", value_parser = StoreKind::ALL.map(StoreKind::as_str))]
     pub store: Option<String>,
+    /// Store into this dotfile of a project, for everybody in .age-recipients beside it; all words
+    /// are variables then, and without one the dotfile is only encrypted anew
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["store", "expires", "created", "bind"],
+        verbatim_doc_comment
+    )]
+    pub file: Option<PathBuf>,
     /// Take the variables from this .env file
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,

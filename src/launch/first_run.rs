@@ -38,12 +38,12 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
     let taken = [Taken { variable, key, created: None, expires: None }];
     change::add(&*store, &name, &taken, false, host, ui)?;
     intake::say_stored(&name, &taken, kind, ui);
-    let Some(root) = root else { return Ok(Chosen { name, source: Source::Default }) };
+    let Some(root) = root else { return Ok(Chosen::profile(name, Source::Default)) };
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
     Bindings::read(folders)?.bind(Some(&root), Some(&name))?;
     ui.notice(&format!("{} uses profile {name} now", root.display()));
-    Ok(Chosen { name, source: Source::Binding(root) })
+    Ok(Chosen::profile(name, Source::Binding(root)))
 }
 
 /// git's top level, else `here`; nothing when that is HOME or the root, where a binding would reach too far.

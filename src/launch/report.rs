@@ -6,9 +6,10 @@ use crate::cli::Format;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::profile::Profile;
+use crate::profile::description::StoreKind;
 use crate::profile::injection::Injection;
 use crate::profile::resolve::SourceJson;
+use crate::profile::{Profile, ProfileName};
 use crate::program::Program;
 use crate::ui::{self, sanitize};
 
@@ -16,12 +17,13 @@ use crate::ui::{self, sanitize};
 struct Report<'a> {
     version: u8,
     program: String,
-    profile: &'a str,
+    profile: Option<&'a str>,
     source: SourceJson,
     store: Option<&'static str>,
     added: Vec<&'a str>,
     replaced: Vec<&'a str>,
     dropped: &'a [&'static str],
+    names_known: bool,
 }
 
 /// Answers `--dry-run` on standard output.
@@ -40,12 +42,13 @@ pub fn answer(
         Format::Json => ui::json(&Report {
             version: 1,
             program: sanitize::string(program.path().as_os_str()),
-            profile: profile.name.as_str(),
+            profile: profile.name.profile().map(ProfileName::as_str),
             source: (&profile.source).into(),
-            store: profile.description.as_ref().map(|description| description.store.as_str()),
+            store: store(profile),
             added: injection.added(host).collect(),
             replaced: injection.replaced(host).collect(),
             dropped: &injection.dropped,
+            names_known: names_known(profile),
         })?,
     };
     ui::answer(&text).map(|()| Exit::Done)
@@ -62,14 +65,24 @@ fn lines(program: &Program, profile: &Profile, injection: &Injection, host: &Hos
     let join = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
     ui::facts(&[
         ("program", program.path().display().to_string()),
-        ("profile", profile.name.to_string()),
+        ("profile", profile.name.profile().map_or(String::new(), ToString::to_string)),
         ("source", profile.source.to_string()),
-        (
-            "store",
-            profile.description.as_ref().map_or(String::new(), |description| description.store.as_str().to_owned()),
-        ),
+        ("store", store(profile).unwrap_or_default().to_owned()),
         ("added", join(&mut injection.added(host))),
         ("replaced", join(&mut injection.replaced(host))),
         ("dropped", join(&mut injection.dropped.iter().copied())),
+        ("names", if names_known(profile) { "" } else { "known when the dotfile is opened" }.to_owned()),
     ])
+}
+
+fn store(profile: &Profile) -> Option<&'static str> {
+    match &profile.description {
+        Some(description) => Some(description.store.as_str()),
+        None => profile.name.dotfile().map(|_| StoreKind::Dotfile.as_str()),
+    }
+}
+
+/// A dotfile that `-f` named says nothing before it is opened.
+fn names_known(profile: &Profile) -> bool {
+    profile.description.is_some() || profile.name.is_inherit()
 }

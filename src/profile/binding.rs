@@ -219,29 +219,34 @@ impl<'a> Line<'a> {
 
     /// The path it names, without escapes.
     fn path(&self) -> Cow<'a, [u8]> {
-        if !self.target.contains(&b'\\') {
-            return Cow::Borrowed(self.target);
-        }
-        let mut path = Vec::with_capacity(self.target.len());
-        let mut bytes = self.target.iter().copied();
-        while let Some(byte) = bytes.next() {
-            path.push(match (byte, byte == b'\\') {
-                (_, true) => match bytes.next() {
-                    Some(b'n') => b'\n',
-                    Some(b'r') => b'\r',
-                    Some(b't') => b'\t',
-                    Some(other) => other,
-                    None => b'\\',
-                },
-                (byte, false) => byte,
-            });
-        }
-        Cow::Owned(path)
+        unescaped(self.target)
     }
 }
 
+/// What a written path stands for.
+pub(super) fn unescaped(written: &[u8]) -> Cow<'_, [u8]> {
+    if !written.contains(&b'\\') {
+        return Cow::Borrowed(written);
+    }
+    let mut path = Vec::with_capacity(written.len());
+    let mut bytes = written.iter().copied();
+    while let Some(byte) = bytes.next() {
+        path.push(match (byte, byte == b'\\') {
+            (_, true) => match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                Some(b't') => b'\t',
+                Some(other) => other,
+                None => b'\\',
+            },
+            (byte, false) => byte,
+        });
+    }
+    Cow::Owned(path)
+}
+
 /// A path as a line writes it. A part of a longer path is written as it is alone, so that both can be compared.
-fn escaped(path: &[u8]) -> Vec<u8> {
+pub(super) fn escaped(path: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(path.len());
     let mut bytes = path.iter().copied().peekable();
     while let Some(byte) = bytes.next() {

@@ -11,6 +11,7 @@ use toml_edit::{Datetime, DocumentMut, Item, Table, Value, value};
 use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::Folders;
+use crate::profile::grant::{Grant, Granted, Said};
 use crate::profile::{ProfileName, Variable};
 use crate::provider;
 
@@ -148,6 +149,25 @@ impl Description {
             set: Vec::new(),
             variables: Vec::new(),
         }
+    }
+
+    /// What a grant says of a project's dotfile.
+    #[must_use]
+    pub fn of_grant(grant: &Grant) -> Self {
+        let keys: &[Granted] = match &grant.said {
+            Said::Allowed { keys, .. } => keys,
+            Said::Never => &[],
+        };
+        Self::of_dotfile(keys.iter().map(|granted| (granted.variable.clone(), granted.masked.clone())))
+    }
+
+    /// What is known of a project's dotfile: names and masks. It is never written.
+    #[must_use]
+    pub fn of_dotfile(keys: impl Iterator<Item = (Variable, String)>) -> Self {
+        let mut description = Self::new(StoreKind::Dotfile);
+        let described = |(variable, masked)| Described { variable, masked, added: None, created: None, expires: None };
+        description.variables = keys.map(described).collect();
+        description
     }
 
     /// Writes the description in one step. The lock of the configuration must be held.

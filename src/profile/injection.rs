@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::host::{Host, UNLOCKING, value_of};
-use crate::profile::{Description, INHERIT, Profile, USUAL_VARIABLE, Variable};
+use crate::profile::{Description, INHERIT, Profile, ProfileName, USUAL_VARIABLE, Variable};
 use crate::provider::{self, Provider};
 
 /// What `-e NAME[=VARIABLE]` asks for.
@@ -32,6 +32,8 @@ impl Injection {
     /// When the profile lacks a variable, two have one name, or `inherit` finds nothing to inherit.
     pub fn decide(profile: &Profile, wanted: &[Wanted], drop_other_keys: bool, host: &Host) -> Result<Self, Error> {
         let mut injection = match &profile.description {
+            // Its names are known when it is opened.
+            None if profile.name.dotfile().is_some() => Self { keys: wanted.to_vec(), ..Self::default() },
             None => inherit(wanted, host)?,
             Some(description) if wanted.is_empty() => all(profile, description)?,
             Some(description) => only(profile, description, wanted)?,
@@ -104,9 +106,9 @@ fn inherit(wanted: &[Wanted], host: &Host) -> Result<Injection, Error> {
 }
 
 fn all(profile: &Profile, description: &Description) -> Result<Injection, Error> {
-    debug_assert_ne!(profile.name.as_str(), INHERIT);
+    debug_assert_ne!(profile.name.profile().map(ProfileName::as_str), Some(INHERIT));
     if description.variables.is_empty() {
-        return Err(Error::VariableMissing { profile: profile.name.to_string(), variable: USUAL_VARIABLE.to_owned() });
+        return Err(profile.name.lacks(None));
     }
     let same = |described: &crate::profile::description::Described| Wanted {
         name: described.variable.clone(),
@@ -121,9 +123,7 @@ fn all(profile: &Profile, description: &Description) -> Result<Injection, Error>
 
 fn only(profile: &Profile, description: &Description, wanted: &[Wanted]) -> Result<Injection, Error> {
     for Wanted { from, .. } in wanted {
-        description
-            .variable(from)
-            .ok_or_else(|| Error::VariableMissing { profile: profile.name.to_string(), variable: from.to_string() })?;
+        description.variable(from).ok_or_else(|| profile.name.lacks(Some(from)))?;
     }
     Ok(Injection { keys: wanted.to_vec(), ..Injection::default() })
 }

@@ -43,13 +43,13 @@ pub fn read(text: &[u8], wanted: &[&Variable], file: &str) -> Result<Vec<Option<
     wanted.iter().map(|variable| value(text, variable, &assignments, file)).collect()
 }
 
-/// The names that the text sets.
+/// Every name that the text assigns to, in its order, whether withkey would inject it or not. `file` is for errors.
 ///
 /// # Errors
-/// [`Error::Dotenv`] when the text cannot be taken apart.
+/// When the text cannot be taken apart.
 pub fn names(text: &[u8], file: &str) -> Result<Vec<String>, Error> {
-    let text = text.strip_prefix(BOM).unwrap_or(text);
-    Ok(guard(text, file)?.into_iter().map(|assignment| assignment.name).collect())
+    let assignments = guard(text.strip_prefix(BOM).unwrap_or(text), file)?;
+    Ok(assignments.into_iter().map(|assignment| assignment.name).collect())
 }
 
 fn value(text: &[u8], variable: &Variable, all: &[Assignment], file: &str) -> Result<Option<Key>, Error> {

@@ -125,6 +125,14 @@ pub fn explain(closed: Closed, path: &Path, identity: &str) -> Error {
     }
 }
 
+/// Seals `plaintext` to `recipients`, in text form, for a file that lies in a repository.
+///
+/// # Errors
+/// When a recipient cannot be encrypted to.
+pub fn seal_as_text(plaintext: &[u8], recipients: &[Box<dyn Recipient + Send>]) -> Result<Vec<u8>, Error> {
+    encrypt(plaintext, recipients.iter().map(|recipient| &**recipient as &dyn Recipient), Format::AsciiArmor)
+}
+
 /// Seals `plaintext` to `recipients`, in binary form.
 ///
 /// # Errors

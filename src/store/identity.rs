@@ -355,7 +355,11 @@ pub fn recipient(host: &Host) -> Result<Option<String>, Error> {
     Ok(identities.recipient())
 }
 
-fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
+/// A recipient from its text: `age1…`, `ssh-ed25519 …` or `ssh-rsa …`; what stands behind an SSH key is a comment.
+///
+/// # Errors
+/// [`Error::Recipient`] when withkey cannot encrypt to it.
+pub fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
     let wrong = |why| Error::Recipient { text: text.to_owned(), why };
     if text.starts_with("age1pq") {
         return Err(wrong("post-quantum recipients are not supported by this build"));

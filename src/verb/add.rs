@@ -15,8 +15,13 @@ use crate::store::{self, dotenv, intake};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
 
+mod project;
+
 /// Runs the verb.
 pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
+    if let Some(file) = &words.file {
+        return project::run(&words, file, host, ui);
+    }
     let (name, variables) = meant(&words.words)?;
     let asked = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
     let created = words.created.as_deref().map(date::day).transpose()?;
@@ -58,6 +63,14 @@ fn meant(words: &[String]) -> Result<(ProfileName, Vec<Variable>), Error> {
             Err(error) => return Err(error),
         },
     };
+    let mut variables = named(names)?;
+    if variables.is_empty() {
+        variables.push(USUAL_VARIABLE.parse()?);
+    }
+    Ok((name, variables))
+}
+
+fn named(names: &[String]) -> Result<Vec<Variable>, Error> {
     let mut variables = Vec::new();
     for name in names {
         let variable = Variable::for_key(name)?;
@@ -66,10 +79,7 @@ fn meant(words: &[String]) -> Result<(ProfileName, Vec<Variable>), Error> {
         }
         variables.push(variable);
     }
-    if variables.is_empty() {
-        variables.push(USUAL_VARIABLE.parse()?);
-    }
-    Ok((name, variables))
+    Ok(variables)
 }
 
 fn prompt(words: &[String], host: &Host) -> Result<Prompt, Error> {

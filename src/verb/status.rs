@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::host::{self, Host};
 use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
-use crate::profile::{Profile, USUAL_VARIABLE};
+use crate::profile::{Profile, ProfileName, USUAL_VARIABLE};
 use crate::provider::{self, Provider};
 use crate::store::identity;
 use crate::ui::{self, sanitize};
@@ -24,6 +24,7 @@ struct Report<'a> {
     added: Vec<&'a str>,
     replaced: Vec<&'a str>,
     dropped: &'a [&'static str],
+    passed_over: Vec<String>,
     recipient: Option<String>,
     pages: Vec<PageJson>,
 }
@@ -45,7 +46,9 @@ struct PageJson {
 pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
     let option = words.profile.as_deref().map(str::parse).transpose()?;
     let directory = host::current_directory()?;
-    let profile = resolve::resolve(option.as_ref(), host)?.map(|chosen| Profile::open(chosen, host)).transpose()?;
+    let mut passed_over = Vec::new();
+    let profile = resolve::resolve_and_tell(option.as_ref(), host, &mut passed_over)?;
+    let profile = profile.map(|chosen| Profile::open(chosen, host)).transpose()?;
     let injection = match &profile {
         Some(profile) => Injection::decide(profile, &[], false, host)?,
         None => Injection::default(),
@@ -54,7 +57,7 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
     let report = Report {
         version: 1,
         directory: sanitize::string(directory.as_os_str()),
-        profile: profile.as_ref().map(|profile| profile.name.as_str()),
+        profile: profile.as_ref().and_then(|profile| profile.name.profile()).map(ProfileName::as_str),
         source: profile.as_ref().map(|profile| (&profile.source).into()),
         store: description.map(|description| description.store.as_str()),
         keys: description.map_or(Vec::new(), |description| {
@@ -64,6 +67,7 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
         added: injection.added(host).collect(),
         replaced: injection.replaced(host).collect(),
         dropped: &injection.dropped,
+        passed_over: passed_over.iter().map(|path| sanitize::string(path.as_os_str())).collect(),
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
@@ -72,17 +76,24 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
 }
 
 fn lines(report: &Report, profile: Option<&Profile>) -> String {
-    let none = || "none here; withkey add stores a key, withkey use PROFILE ties one to this directory".to_owned();
+    let none = "none here; withkey add stores a key, withkey use PROFILE ties one to this directory";
+    let named = match (report.profile, profile) {
+        (Some(name), _) => name,
+        // A dotfile: its path is the source.
+        (None, Some(_)) => "",
+        (None, None) => none,
+    };
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
     let mut text = ui::facts(&[
         ("directory", report.directory.clone()),
-        ("profile", report.profile.map_or_else(none, str::to_owned)),
+        ("profile", named.to_owned()),
         ("source", profile.map_or(String::new(), |profile| profile.source.to_string())),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
         ("added", report.added.join(", ")),
         ("replaced", report.replaced.join(", ")),
         ("dropped", report.dropped.join(", ")),
+        ("passed over", report.passed_over.join(", ")),
         ("recipient", report.recipient.clone().unwrap_or_default()),
     ]);
     for page in &report.pages {

@@ -1,0 +1,505 @@
+//! Grants: the user's recorded consent to a dotfile found in a directory. One file a path, in the state folder.
+//!
+//! A grant binds the canonical path and what the dotfile holds: for each variable an HMAC-SHA256 over path, name and
+//! value, each with its length before it, under a random key of this machine. So a dotfile that is only encrypted anew
+//! stays allowed, a change can be told by name, the same file elsewhere is not allowed, and a stolen grant does not help to
+//! guess a short value. Lines of words; the names and masks answer `status` and `--dry-run`, which open no store.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::error::project::Project;
+use crate::files::{self, Guard};
+use crate::host::Folders;
+use crate::key::Key;
+use crate::memory::Protected;
+use crate::profile::binding::{escaped, unescaped};
+use crate::profile::{Variable, date};
+
+/// How a grant's file begins.
+const HEAD: &str = "withkey grant 1";
+/// How it ends: one that is cut short says nothing.
+const END: &[u8] = b"end\n";
+/// The file of the random key.
+const SECRET: &str = "secret";
+/// Its length, in bytes.
+const SECRET_LENGTH: usize = 32;
+/// The largest grant, in bytes: a full dotfile of the shortest names.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// What was said of a dotfile.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The dotfile's canonical path.
+    pub path: PathBuf,
+    /// When, in RFC 3339; empty where the clock could not be read.
+    pub given: String,
+    /// What.
+    pub said: Said,
+}
+
+/// Consent or its contrary.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// These variables with these values may be injected.
+    Allowed {
+        /// In the dotfile's order.
+        keys: Vec<Granted>,
+        /// What it held before, while withkey itself is replacing it: a reader may meet either.
+        before: Vec<Granted>,
+        /// The age file that withkey wrote last, and to whom.
+        written: Option<Written>,
+    },
+    /// The dotfile is passed over.
+    Never,
+}
+
+/// An age file that withkey wrote.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its SHA-256: another file may have been put in its place, by a teammate for instance.
+    pub sealed: String,
+    /// Whom it is encrypted to, sorted.
+    pub recipients: Vec<String>,
+}
+
+impl Written {
+    /// That `sealed` was encrypted to `recipients`.
+    #[must_use]
+    pub fn new(sealed: &[u8], recipients: Vec<String>) -> Self {
+        Self { sealed: hexadecimal(&Sha256::digest(sealed)), recipients }
+    }
+
+    /// Whether it is this very file.
+    #[must_use]
+    pub fn is(&self, sealed: &[u8]) -> bool {
+        self.sealed == hexadecimal(&Sha256::digest(sealed))
+    }
+}
+
+/// A variable that a grant covers.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// Its name.
+    pub variable: Variable,
+    /// What may be shown of its key.
+    pub masked: String,
+    /// The keyed hash of path, name and value, in hexadecimal digits.
+    tag: String,
+}
+
+/// How a dotfile differs from what was allowed: names, each with what may be shown of it.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// Variables that were not there: name and mask.
+    pub new: Vec<(Variable, String)>,
+    /// Variables of another value: name, mask before, mask now.
+    pub changed: Vec<(Variable, String, String)>,
+    /// Variables that are no longer there.
+    pub gone: Vec<Variable>,
+}
+
+impl Difference {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.new.is_empty() && self.changed.is_empty() && self.gone.is_empty()
+    }
+
+    /// In words, on one line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        words.extend(self.new.iter().map(|(variable, mask)| format!("{variable} is new ({mask})")));
+        words.extend(
+            self.changed
+                .iter()
+                .map(|(variable, before, now)| format!("{variable} has another key ({before} -> {now})")),
+        );
+        words.extend(self.gone.iter().map(|variable| format!("{variable} is gone")));
+        words.join(", ")
+    }
+}
+
+impl Grant {
+    /// Consent to what the dotfile at `path` holds now. Makes this machine's random key when there is none; the lock of
+    /// the configuration must be held.
+    ///
+    /// # Errors
+    /// When the random key cannot be read or made.
+    ///
+    /// # Secrets
+    /// Of `keys` only masks and keyed hashes stay.
+    pub fn to(
+        path: &Path,
+        keys: &[(Variable, Key)],
+        written: Option<Written>,
+        folders: &Folders,
+    ) -> Result<Self, Error> {
+        let secret = secret_or_new(folders)?;
+        let keys = keys
+            .iter()
+            .map(|(variable, key)| {
+                let tag = tag(&secret, path, variable, key)?;
+                Ok(Granted { variable: variable.clone(), masked: key.masked(), tag })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { path: path.to_owned(), given: now(), said: Said::Allowed { keys, before: Vec::new(), written } })
+    }
+
+    /// The same, good for what `old` allowed too: while withkey replaces the dotfile a reader may meet either.
+    #[must_use]
+    pub fn with_before(&self, old: Option<&Self>) -> Self {
+        let mut both = self.clone();
+        if let (Said::Allowed { before, .. }, Some(Said::Allowed { keys, .. })) =
+            (&mut both.said, old.map(|old| &old.said))
+        {
+            before.clone_from(keys);
+        }
+        both
+    }
+
+    /// What is known of the age file that withkey wrote last.
+    #[must_use]
+    pub fn written(&self) -> Option<&Written> {
+        match &self.said {
+            Said::Allowed { written, .. } => written.as_ref(),
+            Said::Never => None,
+        }
+    }
+
+    /// The wish to pass the dotfile at `path` over.
+    #[must_use]
+    pub fn never(path: &Path) -> Self {
+        Self { path: path.to_owned(), given: now(), said: Said::Never }
+    }
+
+    /// What was said of the dotfile at `path`; nothing when nothing was.
+    ///
+    /// # Errors
+    /// When the grant cannot be read, others may change it, or it cannot be understood.
+    pub fn read(folders: &Folders, path: &Path) -> Result<Option<Self>, Error> {
+        let Some(grant) = read_file(&file(folders, path))? else { return Ok(None) };
+        // A grant that was copied to another's name says nothing of this path.
+        Ok(Some(grant).filter(|grant| grant.path == path))
+    }
+
+    /// Everything that was said, sorted by path.
+    ///
+    /// # Errors
+    /// As [`Grant::read`].
+    pub fn all(folders: &Folders) -> Result<Vec<Self>, Error> {
+        let folder = folders.grants();
+        let cannot = |source| Error::File { doing: "read", path: folder.clone(), source };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(cannot(error)),
+        };
+        let mut grants = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(cannot)?.file_name();
+            if name.as_bytes().len() == 64 && name.as_bytes().iter().all(u8::is_ascii_hexdigit) {
+                grants.extend(read_file(&folder.join(name))?);
+            }
+        }
+        grants.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        Ok(grants)
+    }
+
+    /// Writes it in place of what was said of that path. The lock of the configuration must be held.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was said is then as it was.
+    pub fn write(&self, folders: &Folders) -> Result<(), Error> {
+        let mut text = format!("{HEAD}\npath ").into_bytes();
+        text.extend(escaped(self.path.as_os_str().as_bytes()));
+        let mut rest = format!("\ngiven {}\n", self.given);
+        match &self.said {
+            Said::Never => rest.push_str("never\n"),
+            Said::Allowed { keys, before, written } => {
+                rest.push_str("allowed\n");
+                for (word, all) in [("key", keys), ("before", before)] {
+                    for Granted { variable, masked, tag } in all {
+                        let _ = writeln!(rest, "{word} {variable} {tag} {masked}");
+                    }
+                }
+                if let Some(Written { sealed, recipients }) = written {
+                    let _ = writeln!(rest, "written {sealed}");
+                    for recipient in recipients {
+                        let _ = writeln!(rest, "recipient {recipient}");
+                    }
+                }
+            }
+        }
+        text.extend(rest.as_bytes());
+        text.extend(END);
+        files::replace(&file(folders, &self.path), &text)
+    }
+
+    /// Takes back what was said of `path`. Gives whether anything was. The lock of the configuration must be held.
+    ///
+    /// # Errors
+    /// When the file cannot be deleted.
+    pub fn forget(folders: &Folders, path: &Path) -> Result<bool, Error> {
+        let file = file(folders, path);
+        let there = file.symlink_metadata().is_ok();
+        files::remove(&file)?;
+        Ok(there)
+    }
+
+    /// Names and keyed hashes: what makes two grants of one path the same.
+    #[must_use]
+    pub fn names(&self) -> Vec<(&Variable, &str)> {
+        match &self.said {
+            Said::Allowed { keys, .. } => {
+                keys.iter().map(|granted| (&granted.variable, granted.tag.as_str())).collect()
+            }
+            Said::Never => Vec::new(),
+        }
+    }
+
+    /// How what the dotfile holds differs from what was allowed. Against [`Said::Never`] everything is new.
+    ///
+    /// # Errors
+    /// When this machine's random key cannot be read.
+    pub fn compare(&self, keys: &[(Variable, Key)], folders: &Folders) -> Result<Difference, Error> {
+        let (granted, before): (&[Granted], &[Granted]) = match &self.said {
+            Said::Allowed { keys, before, .. } => (keys, before),
+            Said::Never => (&[], &[]),
+        };
+        // Without the random key nothing can be told apart: everything counts as changed.
+        let secret = secret(folders)?;
+        let difference = self.difference(granted, keys, secret.as_ref())?;
+        if !difference.is_none() && !before.is_empty() {
+            let other = self.difference(before, keys, secret.as_ref())?;
+            return Ok(if other.is_none() { other } else { difference });
+        }
+        Ok(difference)
+    }
+
+    fn difference(
+        &self,
+        granted: &[Granted],
+        keys: &[(Variable, Key)],
+        secret: Option<&Protected>,
+    ) -> Result<Difference, Error> {
+        let mut difference = Difference::default();
+        for (variable, key) in keys {
+            let Some(before) = granted.iter().find(|granted| granted.variable == *variable) else {
+                difference.new.push((variable.clone(), key.masked()));
+                continue;
+            };
+            let same = match secret {
+                Some(secret) => tag(secret, &self.path, variable, key)? == before.tag,
+                None => false,
+            };
+            if !same {
+                difference.changed.push((variable.clone(), before.masked.clone(), key.masked()));
+            }
+        }
+        let is_gone = |granted: &&Granted| !keys.iter().any(|(variable, _)| *variable == granted.variable);
+        difference.gone = granted.iter().filter(is_gone).map(|granted| granted.variable.clone()).collect();
+        Ok(difference)
+    }
+}
+
+fn now() -> String {
+    date::now().map_or_else(String::new, |now| now.to_string())
+}
+
+/// Where what is said of `path` is kept: a hash, because a path may be longer than a file's name.
+fn file(folders: &Folders, path: &Path) -> PathBuf {
+    folders.grants().join(hexadecimal(&Sha256::digest(path.as_os_str().as_bytes())))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+fn secret(folders: &Folders) -> Result<Option<Protected>, Error> {
+    let path = folders.grants().join(SECRET);
+    match files::read_secret(&path, SECRET_LENGTH, Guard::Secret)? {
+        Some(secret) if secret.bytes().len() == SECRET_LENGTH => Ok(Some(secret)),
+        Some(_) => {
+            Err(Project::Grant { file: path, why: "it is not 32 bytes long, and all grants depend on it" }.into())
+        }
+        None => Ok(None),
+    }
+}
+
+fn secret_or_new(folders: &Folders) -> Result<Protected, Error> {
+    if let Some(secret) = secret(folders)? {
+        return Ok(secret);
+    }
+    let cannot = |source| Error::System { doing: "get random bytes", source };
+    let mut secret = Protected::zeroed(SECRET_LENGTH).map_err(cannot)?;
+    let random = std::fs::File::open("/dev/urandom");
+    random.and_then(|mut random| random.read_exact(secret.bytes_mut())).map_err(cannot)?;
+    files::replace(&folders.grants().join(SECRET), secret.bytes())?;
+    Ok(secret)
+}
+
+/// HMAC-SHA256 (RFC 2104) over path, name and value; lengths stand before them, so that no field runs into the next.
+fn tag(secret: &Protected, path: &Path, variable: &Variable, key: &Key) -> Result<String, Error> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.bytes()).map_err(|_| Error::Internal)?;
+    for field in [path.as_os_str().as_bytes(), variable.as_str().as_bytes(), key.expose()] {
+        mac.update(&u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+        mac.update(field);
+    }
+    Ok(hexadecimal(&mac.finalize().into_bytes()))
+}
+
+fn read_file(file: &Path) -> Result<Option<Grant>, Error> {
+    let Some(text) = files::read(file, LARGEST, Guard::Own)? else { return Ok(None) };
+    parse(&text).map(Some).map_err(|why| Project::Grant { file: file.to_owned(), why }.into())
+}
+
+fn parse(text: &[u8]) -> Result<Grant, &'static str> {
+    let body = text.strip_suffix(END).filter(|body| body.ends_with(b"\n")).ok_or("it is cut short")?;
+    let mut lines = body.split(|&byte| byte == b'\n');
+    match lines.next() {
+        Some(head) if head == HEAD.as_bytes() => {}
+        Some(head) if head.starts_with(b"withkey grant ") => return Err("it is of a newer withkey"),
+        _ => return Err("it does not begin as a grant does"),
+    }
+    let (mut path, mut given, mut said) = (None, String::new(), None);
+    for line in lines.filter(|line| !line.is_empty()) {
+        if let Some(written) = line.strip_prefix(b"path ") {
+            path = Some(PathBuf::from(OsStr::from_bytes(&unescaped(written))));
+            continue;
+        }
+        let line = std::str::from_utf8(line).map_err(|_| "a line is not UTF-8 text")?;
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, &mut said) {
+            ("given", _) => rest.clone_into(&mut given),
+            ("never", None) => said = Some(Said::Never),
+            ("allowed", None) => {
+                said = Some(Said::Allowed { keys: Vec::new(), before: Vec::new(), written: None });
+            }
+            ("key", Some(Said::Allowed { keys, .. })) => keys.push(granted(rest)?),
+            ("before", Some(Said::Allowed { before, .. })) => before.push(granted(rest)?),
+            ("written", Some(Said::Allowed { written: written @ None, .. })) => {
+                *written = Some(Written { sealed: rest.to_owned(), recipients: Vec::new() });
+            }
+            ("recipient", Some(Said::Allowed { written: Some(written), .. })) => {
+                written.recipients.push(rest.to_owned());
+            }
+            _ => return Err("it has a line that no grant has"),
+        }
+    }
+    let path = path.ok_or("it names no path")?;
+    Ok(Grant { path, given, said: said.ok_or("it neither allows nor refuses")? })
+}
+
+fn granted(words: &str) -> Result<Granted, &'static str> {
+    let mut words = words.splitn(3, ' ');
+    let (Some(variable), Some(tag), Some(masked)) = (words.next(), words.next(), words.next()) else {
+        return Err("a line `key` is cut short");
+    };
+    let variable = Variable::for_key(variable).map_err(|_| "it allows a name that no dotfile may set")?;
+    Ok(Granted { variable, tag: tag.to_owned(), masked: masked.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn folders(place: &Path) -> Folders {
+        Folders { config: place.join("config"), data: place.join("data"), state: place.join("state") }
+    }
+
+    fn keys(pairs: &[(&str, &str)]) -> Vec<(Variable, Key)> {
+        pairs.iter().map(|(name, key)| (name.parse().unwrap(), Key::new(key.as_bytes()).unwrap())).collect()
+    }
+
+    #[test]
+    fn what_was_said_comes_back_whatever_the_path_is() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = folders(place.path());
+        for path in [&b"/a/.env.age"[..], b"/a b/\n\\n/.env.age", b"/\xff/.env.age", b"/ends "] {
+            let path = Path::new(OsStr::from_bytes(path));
+            let held = keys(&[("OPENAI_API_KEY", "sk-test-0123456789abcdefghij"), ("PIN", "1234")]);
+            Grant::to(path, &held, Some(Written::new(b"x", vec!["age1x".to_owned()])), &folders)
+                .unwrap()
+                .write(&folders)
+                .unwrap();
+            let grant = Grant::read(&folders, path).unwrap().unwrap();
+            assert!(grant.compare(&held, &folders).unwrap().is_none());
+            assert!(grant.written().unwrap().is(b"x") && !grant.written().unwrap().is(b"y"));
+            Grant::never(path).write(&folders).unwrap();
+            assert!(matches!(Grant::read(&folders, path).unwrap().unwrap().said, Said::Never));
+        }
+        assert_eq!(Grant::all(&folders).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_change_is_told_by_name_and_fields_never_run_into_each_other() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = folders(place.path());
+        let grant = Grant::to(Path::new("/a"), &keys(&[("AB", "CD"), ("X", "1"), ("Y", "2")]), None, &folders).unwrap();
+        let words = |pairs: &[(&str, &str)]| grant.compare(&keys(pairs), &folders).unwrap().words();
+        assert_eq!(words(&[("Y", "2"), ("AB", "CD"), ("X", "1")]), "");
+        assert_eq!(words(&[("A", "BCD"), ("X", "1"), ("Y", "2")]), "A is new (…), AB is gone");
+        assert_eq!(
+            words(&[("AB", "CD"), ("X", "2"), ("Y", "1")]),
+            "X has another key (… -> …), Y has another key (… -> …)"
+        );
+    }
+
+    #[test]
+    fn while_a_dotfile_is_replaced_both_states_are_allowed_and_no_mixture() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = folders(place.path());
+        let path = Path::new("/a/.env.age");
+        let [old, new] = [[("A", "1"), ("B", "1")], [("A", "2"), ("B", "2")]];
+        let before = Grant::to(path, &keys(&old), None, &folders).unwrap();
+        Grant::to(path, &keys(&new), None, &folders).unwrap().with_before(Some(&before)).write(&folders).unwrap();
+        let both = Grant::read(&folders, path).unwrap().unwrap();
+        let differs = |pairs: &[(&str, &str)]| !both.compare(&keys(pairs), &folders).unwrap().is_none();
+        assert!(!differs(&old) && !differs(&new));
+        assert!(differs(&[("A", "1"), ("B", "2")]));
+    }
+
+    #[test]
+    fn two_machines_hash_the_same_value_differently() {
+        let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let tags = places.each_ref().map(|place| {
+            let grant = Grant::to(Path::new("/a"), &keys(&[("PIN", "1234")]), None, &folders(place.path())).unwrap();
+            match grant.said {
+                Said::Allowed { keys, .. } => keys.into_iter().map(|granted| granted.tag).collect::<String>(),
+                Said::Never => String::new(),
+            }
+        });
+        assert_ne!(tags.first(), tags.last());
+    }
+
+    #[test]
+    fn a_grant_that_cannot_be_understood_allows_nothing() {
+        assert!(parse(b"withkey grant 1\npath /a\nallowed\nkey A 00 x\nend\n").is_ok());
+        for text in [
+            "",
+            "withkey grant 2\npath /a\nallowed\nend\n",
+            "withkey grant 1\npath /a\nend\n",
+            "withkey grant 1\nallowed\nend\n",
+            "withkey grant 1\npath /a\nallowed\nkey LD_PRELOAD 00 x\nend\n",
+            "withkey grant 1\npath /a\nnever\nkey A 00 x\nend\n",
+            "withkey grant 1\npath /a\nallowed\nkey A 00\nend\n",
+            "withkey grant 1\npath /a\nallowed\nkey A 00 x",
+            "withkey grant 1\npath /a\nallowed\nfuture x\nend\n",
+        ] {
+            assert!(parse(text.as_bytes()).is_err(), "{text:?}");
+        }
+    }
+}

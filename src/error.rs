@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod helper;
+pub mod life;
+
+use helper::Helper;
+use life::Life;
+
 /// What withkey could not do.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
@@ -112,6 +118,10 @@ pub enum Error {
     ReadBack { profile: String },
     /// A date that is none.
     Date { text: String },
+    /// A helper gave no key.
+    Helper(Helper),
+    /// A key is not to be used, or not by this one.
+    Life(Life),
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
     /// A panic was caught at the door.
@@ -370,6 +380,8 @@ impl Error {
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
+            Self::Helper(helper) => helper.words(),
+            Self::Life(life) => life.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")

@@ -9,6 +9,7 @@ use crate::host::Host;
 pub mod binding;
 pub mod date;
 pub mod description;
+pub mod expiry;
 pub mod injection;
 pub mod resolve;
 pub mod variable;

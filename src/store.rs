@@ -11,6 +11,7 @@ pub mod change;
 pub mod dotenv;
 mod dotfile;
 mod envelope;
+pub mod helper;
 pub mod identity;
 pub mod intake;
 
@@ -84,5 +85,6 @@ pub trait Store {
 pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store + 'a>, Error> {
     match kind {
         StoreKind::Dotfile => Ok(Box::new(dotfile::Dotfile::new(host, ui)?)),
+        StoreKind::Helper => Ok(Box::new(helper::Helper::new(host)?)),
     }
 }

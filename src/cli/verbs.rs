@@ -64,9 +64,15 @@ pub struct Add {
     /// The profile (`default` if none is named) and the variables (OPENAI_API_KEY if none is named)
     #[arg(value_name = "[PROFILE] [VARIABLE]")]
     pub words: Vec<String>,
-    /// Where to keep the keys: dotfile
-    #[arg(long, value_name = "STORE", value_parser = ["dotfile"])]
+    /// Where to keep the keys: dotfile, or helper
+    #[arg(long, value_name = "STORE", value_parser = ["dotfile", "helper"])]
     pub store: Option<String>,
+    /// Keep no key: this program prints it. Split as a shell does; no shell is run
+    #[arg(long, value_name = "PROGRAM ARG", conflicts_with = "from")]
+    pub helper: Option<String>,
+    /// The same, word by word
+    #[arg(last = true, value_name = "PROGRAM ARG", conflicts_with_all = ["from", "helper"])]
+    pub program: Vec<String>,
     /// Take the variables from this .env file
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,

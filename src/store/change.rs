@@ -57,6 +57,32 @@ pub fn room_for(
 /// # Errors
 /// As [`room_for`], and when the store or the description cannot be written; the profile is then as it was.
 pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool, host: &Host) -> Result<(), Error> {
+    put(store, name, taken, &[], replace, host)
+}
+
+/// Notes the program that gives a key, in place of storing the one that it gave.
+///
+/// # Errors
+/// As [`room_for`], and when the description cannot be written; the profile is then as it was.
+pub fn add_helper(
+    store: &dyn Store,
+    name: &ProfileName,
+    given: Taken,
+    helper: &[String],
+    replace: bool,
+    host: &Host,
+) -> Result<(), Error> {
+    put(store, name, &[given], helper, replace, host)
+}
+
+fn put(
+    store: &dyn Store,
+    name: &ProfileName,
+    taken: &[Taken],
+    helper: &[String],
+    replace: bool,
+    host: &Host,
+) -> Result<(), Error> {
     store.prepare()?;
     let folders = host.folders()?;
     let _lock = files::lock(&folders.config)?;
@@ -65,7 +91,8 @@ pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool
     room_for(name, &variables, Some(store.kind()), replace, host)?;
     let old = Description::read(folders, name)?;
     let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
-    let data = store.stage(name, old.as_ref(), &changes)?;
+    let stored = if helper.is_empty() { changes.as_slice() } else { &[] };
+    let data = store.stage(name, old.as_ref(), stored)?;
     let mut description = match &old {
         Some(old) => old.clone(),
         None => Description::new(store.kind()),
@@ -77,6 +104,7 @@ pub fn add(store: &dyn Store, name: &ProfileName, taken: &[Taken], replace: bool
             added: date::now(),
             created: *created,
             expires: *expires,
+            helper: helper.to_vec(),
         })?;
     }
     commit(store, name, old.as_ref(), description, data, folders)
@@ -91,7 +119,10 @@ fn commit(
     data: String,
     folders: &Folders,
 ) -> Result<(), Error> {
-    new.belong_to(data)?;
+    // A helper's profile belongs to no data.
+    if !data.is_empty() {
+        new.belong_to(data)?;
+    }
     match (new.write(folders, name), old) {
         // It is done and readers see it; what cannot be cleared away now, the next change clears away.
         (Ok(()), _) => store.settle(name, &new).or(Ok(())),

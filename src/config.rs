@@ -1,6 +1,7 @@
 //! config.toml: the user's own options. Absent for most people; read only where an option matters.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use toml_edit::{DocumentMut, Item};
 
@@ -15,8 +16,16 @@ pub struct Config {
     pub identities: Vec<PathBuf>,
     /// Further recipients of the user's own profiles: a second machine, a recovery key.
     pub recipients: Vec<String>,
-    /// How long a keychain may take to answer, prompts apart, in seconds; 1 to 3600.
-    pub keychain_timeout: Option<u32>,
+    /// How long a keychain may take to answer, prompts apart.
+    pub keychain_timeout: Option<Duration>,
+    /// `log = false`: launches are not written down.
+    pub no_log: bool,
+    /// A key that its owner says has expired is not used.
+    pub refuse_expired: bool,
+    /// After how many days a key counts as old.
+    pub old_after: Option<u16>,
+    /// How long a helper may take.
+    pub helper_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -37,6 +46,10 @@ impl Config {
                 "identities" => {
                     config.identities = texts(field, item).map_err(wrong)?.map(|path| at_home(path, host)).collect()
                 }
+                "log" => config.no_log = !yes_or_no(field, item).map_err(wrong)?,
+                "refuse_expired" => config.refuse_expired = yes_or_no(field, item).map_err(wrong)?,
+                "old_after" => config.old_after = Some(days(field, item).map_err(wrong)?),
+                "helper_timeout" => config.helper_timeout = Some(seconds(field, item).map_err(wrong)?),
                 "recipients" => config.recipients = texts(field, item).map_err(wrong)?.map(str::to_owned).collect(),
                 "keychain_timeout" => config.keychain_timeout = Some(seconds(field, item).map_err(wrong)?),
                 _ => return Err(wrong(format!("it has an unknown field `{field}`"))),
@@ -46,6 +59,22 @@ impl Config {
     }
 }
 
+fn yes_or_no(field: &str, item: &Item) -> Result<bool, String> {
+    item.as_bool().ok_or_else(|| format!("`{field}` is neither true nor false"))
+}
+
+/// `"180d"`.
+fn days(field: &str, item: &Item) -> Result<u16, String> {
+    let days = item.as_str().and_then(|text| text.strip_suffix('d')).and_then(|days| days.parse().ok());
+    days.filter(|days| *days > 0).ok_or_else(|| format!("`{field}` is not a number of days such as \"180d\""))
+}
+
+fn seconds(field: &str, item: &Item) -> Result<Duration, String> {
+    let seconds = item.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{field}` is not a number of seconds from 1 to 3600"))
+}
+
 fn texts<'a>(field: &str, item: &'a Item) -> Result<impl Iterator<Item = &'a str>, String> {
     let wrong = || format!("`{field}` is not a list of strings");
     let array = item.as_array().ok_or_else(wrong)?;
@@ -53,12 +82,6 @@ fn texts<'a>(field: &str, item: &'a Item) -> Result<impl Iterator<Item = &'a str
         return Err(wrong());
     }
     Ok(array.iter().filter_map(|text| text.as_str()))
-}
-
-fn seconds(field: &str, item: &Item) -> Result<u32, String> {
-    let seconds = item.as_integer().and_then(|seconds| u32::try_from(seconds).ok());
-    let bounded = seconds.filter(|seconds| (1..=3600).contains(seconds));
-    bounded.ok_or_else(|| format!("`{field}` is not a number of seconds from 1 to 3600"))
 }
 
 fn at_home(path: &str, host: &Host) -> PathBuf {

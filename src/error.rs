@@ -10,9 +10,14 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod helper;
 pub mod keychain;
-pub mod unlock;
+pub mod life;
 pub mod project;
+pub mod unlock;
+
+use helper::Helper;
+use life::Life;
 
 /// What withkey could not do.
 #[derive(Debug)]
@@ -116,6 +121,10 @@ pub enum Error {
     Keychain(keychain::Keychain),
     /// A date that is none.
     Date { text: String },
+    /// A helper gave no key.
+    Helper(Helper),
+    /// A key is not to be used, or not by this one.
+    Life(Life),
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
     /// Passphrases and unlocking.
@@ -381,6 +390,8 @@ impl Error {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
             Self::Project(error) => error.words(),
+            Self::Helper(helper) => helper.words(),
+            Self::Life(life) => life.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Unlock(unlock) => unlock.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")

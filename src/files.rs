@@ -4,12 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::geteuid;
 
 use crate::error::Error;
 use crate::memory::Protected;
+
+pub mod append;
 
 /// The largest text file withkey reads: bindings, a description, an identity's file. In bytes.
 pub const LARGEST: usize = 4 * 1024 * 1024;
@@ -89,7 +91,7 @@ fn open(path: &Path, guard: Guard) -> Result<Option<(File, usize)>, Error> {
         Err(error) => return Err(cannot("open", path, error)),
     };
     let facts = file.metadata().map_err(|source| cannot("read", path, source))?;
-    let (mode, uid) = (facts.mode() & 0o7777, geteuid().as_raw());
+    let (mode, uid) = (facts.mode() & 0o7777, user());
     if facts.is_dir() {
         return Err(Error::FileKind { path: path.to_owned(), why: "it is a directory" });
     }
@@ -124,7 +126,7 @@ fn own_folder(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(cannot("read", folder, error)),
     };
-    if facts.uid() != geteuid().as_raw() {
+    if facts.uid() != user() {
         return Err(Error::Foreign { path: folder.to_owned() });
     }
     if facts.mode() & 0o022 != 0 {
@@ -228,7 +230,7 @@ pub fn remove(path: &Path) -> Result<(), Error> {
 pub fn make_folder(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(facts) if !facts.is_dir() => Err(Error::FileKind { path: path.to_owned(), why: "it is not a directory" }),
-        Ok(facts) if facts.uid() != geteuid().as_raw() => Err(Error::Foreign { path: path.to_owned() }),
+        Ok(facts) if facts.uid() != user() => Err(Error::Foreign { path: path.to_owned() }),
         Ok(facts) if facts.mode() & 0o022 != 0 => {
             Err(Error::Exposed { path: path.to_owned(), mode: facts.mode() & 0o7777, secret: false })
         }
@@ -248,7 +250,7 @@ pub fn make_folder(path: &Path) -> Result<(), Error> {
 fn own_above(folder: &Path) -> Result<(), Error> {
     let existing = folder.ancestors().find_map(|above| std::fs::metadata(above).ok().map(|facts| (above, facts)));
     match existing {
-        Some((above, facts)) if facts.uid() != geteuid().as_raw() && facts.uid() != 0 => {
+        Some((above, facts)) if facts.uid() != user() && facts.uid() != 0 => {
             Err(Error::Foreign { path: above.to_owned() })
         }
         _ => Ok(()),
@@ -291,6 +293,12 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// The user whose files these must be; the system is asked once.
+fn user() -> u32 {
+    static USER: OnceLock<u32> = OnceLock::new();
+    *USER.get_or_init(|| nix::unistd::geteuid().as_raw())
 }
 
 fn cannot(doing: &'static str, path: &Path, source: io::Error) -> Error {

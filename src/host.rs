@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::error::Error;
 use crate::memory::Protected;
@@ -43,6 +44,7 @@ pub struct Host {
     /// The text of [`IDENTITY`], taken out of the environment.
     pub identity: Option<Protected>,
     folders: OnceCell<Folders>,
+    parent: OnceCell<i32>,
 }
 
 /// Where withkey's files lie; see DESIGN.md §6.
@@ -98,7 +100,7 @@ impl Host {
     /// What the door found.
     #[must_use]
     pub fn new(arguments: Vec<&'static CStr>, environment: Vec<&'static CStr>, identity: Option<Protected>) -> Self {
-        Self { arguments, environment, identity, folders: OnceCell::new() }
+        Self { arguments, environment, identity, folders: OnceCell::new(), parent: OnceCell::new() }
     }
 
     /// The value of the first entry named `name`, as C's `getenv` sees it; an empty value counts as none.
@@ -145,6 +147,11 @@ impl Host {
         AGENTS.into_iter().find(|name| self.variable(name).is_some())
     }
 
+    /// The process that started withkey, asked for once: before `--spawn` forks, or it would be withkey itself.
+    pub fn parent(&self) -> i32 {
+        *self.parent.get_or_init(|| nix::unistd::getppid().as_raw())
+    }
+
     /// The arguments as clap takes them.
     pub fn arguments_os(&self) -> impl Iterator<Item = OsString> {
         self.arguments.iter().map(|argument| OsStr::from_bytes(argument.to_bytes()).to_owned())
@@ -157,15 +164,19 @@ pub fn value_of<'a>(entry: &'a CStr, name: &str) -> Option<&'a [u8]> {
     entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
 }
 
-/// The physical path of the current directory.
+/// The physical path of the current directory, which withkey never changes: the system is asked once.
 ///
 /// # Errors
 /// When it was removed, or a directory above it may not be read.
 pub fn current_directory() -> Result<PathBuf, Error> {
+    static HERE: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(here) = HERE.get() {
+        return Ok(here.clone());
+    }
     let here = nix::unistd::getcwd().map_err(|errno| Error::NoCurrentDirectory { source: errno.into() })?;
     // Linux answers "(unreachable)/…" for a directory outside the process's root: getcwd(2).
     if here.is_absolute() {
-        Ok(here)
+        Ok(HERE.get_or_init(|| here).clone())
     } else {
         Err(Error::NoCurrentDirectory { source: std::io::Error::from_raw_os_error(libc::ENOENT) })
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::Launch;
+use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
@@ -16,7 +17,9 @@ use crate::ui::{self, Ui};
 
 mod environment;
 mod exec;
+mod expiry;
 mod first_run;
+mod record;
 mod report;
 mod signals;
 mod spawn;
@@ -47,6 +50,8 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
         project::open_chosen(&mut profile, &host)?;
     }
     let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, &host)?;
+    let config = Config::read(&host)?;
+    expiry::refuse(&profile, &injection, &config)?;
     if let Some(format) = request.dry_run {
         return report::answer(format, &program, &profile, &injection, &host);
     }
@@ -56,7 +61,14 @@ pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
     for warning in injection.warnings(&profile, &host) {
         ui.warn(&warning);
     }
+    expiry::warn(&profile, &injection, &host, ui);
+    let entry = (!config.no_log).then(|| record::entry(&program, &profile, &injection, &host));
     let environment = fill(profile, injection, &request, &host, ui)?;
+    if let Some(Err(error)) = entry.map(|entry| record::append(entry, &host))
+        && request.verbose
+    {
+        ui.warn(&format!("this launch is not in the log: {}", error.words().error));
+    }
     exec::keep_back_descriptors(&host);
     Err(exec::run(program, &request.command, &environment))
 }

@@ -2,7 +2,7 @@
 //!
 //! The path: argv → [`cli::Request`] → program → chosen profile → key → environment → `execve`. [`run`] and
 //! [`launch::run`] tell the whole of it. Rooms use only those below them: launch, verb > store, cli > profile, config >
-//! ui > program, files, host, key > error > exit, memory, provider.
+//! ui > program, log, files, host, key > error > exit, memory, provider.
 
 #[cfg(windows)]
 compile_error!("withkey runs on Linux and macOS: Windows has no execve, which withkey is made of");
@@ -17,6 +17,7 @@ pub mod files;
 pub mod host;
 pub mod key;
 pub mod launch;
+pub mod log;
 pub mod memory;
 pub mod profile;
 pub mod program;

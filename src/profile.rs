@@ -12,6 +12,7 @@ use crate::key::Key;
 pub mod binding;
 pub mod date;
 pub mod description;
+pub mod expiry;
 pub mod grant;
 pub mod injection;
 pub mod resolve;

@@ -12,17 +12,18 @@ pub mod change;
 pub mod dotenv;
 mod dotfile;
 mod envelope;
+pub mod helper;
 pub mod identity;
 pub mod intake;
 mod keychain;
-pub mod transfer;
 pub mod passphrase;
+pub mod project;
 pub mod protect;
+pub mod recipients;
 pub mod salt;
+pub mod transfer;
 mod turn;
 pub mod unlock;
-pub mod project;
-pub mod recipients;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]
@@ -112,6 +113,7 @@ pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store +
     match kind {
         StoreKind::Keychain => Ok(Box::new(keychain::Keychain::new(host, ui)?)),
         StoreKind::Dotfile => Ok(Box::new(dotfile::Dotfile::new(host, ui)?)),
+        StoreKind::Helper => Ok(Box::new(helper::Helper::new(host)?)),
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Add {
     /// The profile (`default` if none is named) and the variables (OPENAI_API_KEY if none is named)
     #[arg(value_name = "[PROFILE] [VARIABLE]")]
     pub words: Vec<String>,
-    /// Where to keep a new profile's keys: keychain or dotfile (the keychain where one answers)
+    /// Where a new profile's keys are kept: keychain, dotfile or helper (the keychain where one answers)
     #[arg(long, value_name = "STORE", value_parser = StoreKind::ALL.map(StoreKind::as_str))]
     pub store: Option<String>,
     /// Store into this dotfile of a project, for everybody in .age-recipients beside it; all words
@@ -78,6 +78,12 @@ pub struct Add {
         verbatim_doc_comment
     )]
     pub file: Option<PathBuf>,
+    /// Keep no key: this program prints it. Split as a shell does; no shell is run
+    #[arg(long, value_name = "PROGRAM ARG", conflicts_with = "from")]
+    pub helper: Option<String>,
+    /// The same, word by word
+    #[arg(last = true, value_name = "PROGRAM ARG", conflicts_with_all = ["from", "helper"])]
+    pub program: Vec<String>,
     /// Take the variables from this .env file
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,

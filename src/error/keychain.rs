@@ -35,7 +35,7 @@ pub enum Keychain {
     /// An item's value that no key can be.
     NoKey { item: String, why: &'static str },
     /// No answer within the time limit.
-    Silent { seconds: u32 },
+    Silent { seconds: u64 },
     /// It ended in the midst of it.
     Died,
     /// Any other refusal, by the name that the service gave it.

@@ -35,7 +35,7 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
     let store = store::of(kind, host, ui)?;
     store.prepare()?;
     let key = intake::ask(&prompt, &variable, ui)?;
-    let taken = [Taken { variable, key, created: None, expires: None }];
+    let taken = [Taken { variable, key, created: None, expires: None, helper: Vec::new() }];
     change::add(&*store, &name, &taken, false, host, ui)?;
     intake::say_stored(&name, &taken, kind, ui);
     let Some(root) = root else { return Ok(Chosen::profile(name, Source::Default)) };

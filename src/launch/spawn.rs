@@ -15,6 +15,7 @@ use crate::memory;
 /// # Errors
 /// When there can be no more processes.
 pub fn fork(host: &mut Host) -> Result<Option<i32>, Error> {
+    host.parent();
     let before = Mask::block_all();
     let sigchld = Sigchld::to_default();
     // SAFETY: this process has one thread, so the child may go on as if nothing had happened.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use toml_edit::{Datetime, DocumentMut, Item, Table, Value, value};
+use toml_edit::{Array, Datetime, DocumentMut, Item, Table, Value, value};
 
 use crate::error::Error;
 use crate::files::{self, Guard};
@@ -27,11 +27,13 @@ pub enum StoreKind {
     Keychain,
     /// An age file of the profile's own.
     Dotfile,
+    /// Nowhere of withkey's: a program of the user's choice prints them.
+    Helper,
 }
 
 impl StoreKind {
     /// Every store, in the order in which they are told.
-    pub const ALL: [Self; 2] = [Self::Keychain, Self::Dotfile];
+    pub const ALL: [Self; 3] = [Self::Keychain, Self::Dotfile, Self::Helper];
 
     /// The stores that withkey itself writes keys into: those that `move` can move to.
     pub const OWN: [Self; 2] = [Self::Keychain, Self::Dotfile];
@@ -42,6 +44,7 @@ impl StoreKind {
         match self {
             Self::Keychain => "keychain",
             Self::Dotfile => "dotfile",
+            Self::Helper => "helper",
         }
     }
 }
@@ -70,6 +73,23 @@ pub struct Described {
     pub created: Option<Datetime>,
     /// When it stops working.
     pub expires: Option<Datetime>,
+    /// In the store `helper`, the program that prints the key, by its absolute path, and its arguments. Else empty.
+    pub helper: Vec<String>,
+}
+
+impl Described {
+    /// Nothing known yet.
+    pub(super) fn of(variable: Variable) -> Self {
+        Self {
+            variable,
+            masked: String::new(),
+            hash: None,
+            added: None,
+            created: None,
+            expires: None,
+            helper: Vec::new(),
+        }
+    }
 }
 
 /// A description, as it was read or will be written.
@@ -165,7 +185,7 @@ impl Description {
     #[must_use]
     pub fn of_dotfile(keys: impl Iterator<Item = (Variable, String)>) -> Self {
         let mut description = Self::new(StoreKind::Dotfile);
-        let described = |(variable, masked)| Described { variable, masked, added: None, created: None, expires: None };
+        let described = |(variable, masked)| Described { masked, ..Described::of(variable) };
         description.variables = keys.map(described).collect();
         description
     }
@@ -248,6 +268,11 @@ impl Description {
                 Some(hash) => table.insert("hash", value(hash)),
                 None => table.remove("hash"),
             };
+            if described.helper.is_empty() {
+                table.remove("helper");
+            } else {
+                table.insert("helper", value(described.helper.iter().collect::<Array>()));
+            }
             let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
             for (field, date) in dates {
                 match date {
@@ -365,10 +390,16 @@ fn described_variables(item: &Item) -> Result<Vec<Described>, String> {
     table.iter().map(|(name, item)| described_variable(name, item)).collect()
 }
 
+/// A program's absolute path and its arguments, as `execve` takes them.
+fn helper(name: &str, item: &Item) -> Result<Vec<String>, String> {
+    let words = texts_of("helper", item)?;
+    let usable = words.first().is_some_and(|program| program.starts_with('/')) && !words.concat().contains('\0');
+    if usable { Ok(words) } else { Err(format!("`helper` of {name} does not begin with a program's absolute path")) }
+}
+
 fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
     let variable = Variable::for_key(name).map_err(|_| format!("`variables` holds {name}, which no key may have"))?;
-    let mut described =
-        Described { variable, masked: String::new(), hash: None, added: None, created: None, expires: None };
+    let mut described = Described::of(variable);
     for (field, item) in item.as_table_like().ok_or_else(|| format!("`variables.{name}` is not a table"))?.iter() {
         let date = || {
             item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"))
@@ -376,6 +407,7 @@ fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
         match field {
             "masked" => text_of(field, item)?.clone_into(&mut described.masked),
             "hash" => described.hash = Some(text_of(field, item)?.to_owned()),
+            "helper" => described.helper = helper(name, item)?,
             "added" => described.added = Some(date()?),
             "created" => described.created = Some(date()?),
             "expires" => described.expires = Some(date()?),
@@ -406,6 +438,7 @@ mod tests {
                 added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
                 created: None,
                 expires: Some("2027-01-31".parse().unwrap()),
+                helper: vec!["/usr/bin/gopass".to_owned(), "it's".to_owned()],
             })
             .unwrap();
         description.belong_to("sha256:00".to_owned()).unwrap();
@@ -413,6 +446,7 @@ mod tests {
         assert!(written.starts_with("# mine\nversion = 1\nstore = \"dotfile\" # here\n"), "{written}");
         let again = parse(&written).unwrap();
         assert_eq!(again.variables.len(), 1);
+        assert_eq!(again.variables.first().unwrap().helper, ["/usr/bin/gopass", "it's"]);
         assert_eq!(again.data.as_deref(), Some("sha256:00"));
         assert_eq!(again.set.len(), 1);
     }
@@ -427,6 +461,9 @@ mod tests {
             ("version = 1\nstore = \"dotfile\"\n[set]\nOPENAI_API_KEY = \"x\"", "OPENAI_API_KEY"),
             ("version = 1\nstore = \"dotfile\"\n[variables.LD_PRELOAD]\nmasked = \"x\"", "LD_PRELOAD"),
             ("version = 1\nstore = [", "line 2"),
+            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = [\"gopass\"]", "`helper` of X"),
+            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = []", "`helper` of X"),
+            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = \"/bin/x\"", "`helper` is not a list"),
         ] {
             let why = parse(text).unwrap_err();
             assert!(why.contains(word), "{text:?}: {why}");

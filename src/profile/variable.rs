@@ -63,6 +63,46 @@ const REFUSED: &[&str] = &[
     "_JAVA_OPTIONS",
 ];
 
+/// Names of [`REFUSED`] by which a program loads or runs something else, or writes its secrets down. What only redirects
+/// it (a proxy, a certificate) is not among them, nor what it needs to find its files.
+const RUNNING_CODE: &[&str] = &[
+    "BASHOPTS",
+    "BASH_ENV",
+    "BASH_FUNC_*",
+    "CDPATH",
+    "CLASSPATH",
+    "DYLD_*",
+    "ENV",
+    "GCONV_PATH",
+    "GIT_*",
+    "GLIBC_TUNABLES",
+    "IFS",
+    "JAVA_TOOL_OPTIONS",
+    "LD_*",
+    "LOCPATH",
+    "MALLOC_*",
+    "NLSPATH",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "OPENSSL_*",
+    "PERL5*",
+    "PERLLIB",
+    "PROMPT_COMMAND",
+    "PS4",
+    "PYTHON*",
+    "RUBYLIB",
+    "RUBYOPT",
+    "SHELLOPTS",
+    "SSLKEYLOGFILE",
+    "_JAVA_OPTIONS",
+];
+
+/// Whether a variable of that name makes programs load or run something else.
+#[must_use]
+pub fn runs_code(name: &str) -> bool {
+    RUNNING_CODE.iter().any(|pattern| fits(name, pattern))
+}
+
 /// A variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 128 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable(String);

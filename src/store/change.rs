@@ -22,6 +22,8 @@ pub struct Taken {
     pub created: Option<toml_edit::Datetime>,
     /// When it stops working, if its owner says so.
     pub expires: Option<toml_edit::Datetime>,
+    /// The program that gives the key, in whose place nothing is stored; empty when the key itself is.
+    pub helper: Vec<String>,
 }
 
 /// Where the keys of `name` are or would be kept, if `variables` can be added to it. Looks for a keychain when the
@@ -87,14 +89,15 @@ pub fn add(
     kept_in(name, &variables, Some(store.kind()), replace, host)?;
     let old = Description::read(folders, name)?;
     let old = old.map(|old| transfer::finish(name, old, host, ui)).transpose()?;
-    let changes: Vec<_> = taken.iter().map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
+    let stored = taken.iter().filter(|taken| taken.helper.is_empty());
+    let changes: Vec<_> = stored.map(|taken| Change::Put(&taken.variable, &taken.key)).collect();
     let data = store.stage(name, old.as_ref(), &changes)?;
     let mut description = match &old {
         Some(old) => old.clone(),
         None => Description::new(store.kind()),
     };
     let salt = Salt::read_or_make(folders);
-    for Taken { variable, key, created, expires } in taken {
+    for Taken { variable, key, created, expires, helper } in taken {
         description.describe(Described {
             variable: variable.clone(),
             masked: key.masked(),
@@ -102,6 +105,7 @@ pub fn add(
             added: date::now(),
             created: *created,
             expires: *expires,
+            helper: helper.clone(),
         })?;
     }
     commit(store, name, old.as_ref(), description, data, folders)
@@ -116,7 +120,10 @@ fn commit(
     data: String,
     folders: &Folders,
 ) -> Result<(), Error> {
-    new.belong_to(data)?;
+    // A helper's profile belongs to no data.
+    if !data.is_empty() {
+        new.belong_to(data)?;
+    }
     match (new.write(folders, name), old) {
         // It is done and readers see it; what cannot be cleared away now, the next change clears away.
         (Ok(()), _) => store.settle(name, &new).or(Ok(())),

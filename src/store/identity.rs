@@ -293,7 +293,10 @@ pub fn file_in_force(host: &Host) -> Result<(Protected, String), Error> {
         let what = "there is nothing to unlock".to_owned();
         return Err(Error::Unlock(Unlock::NotThis { what, why: "WITHKEY_IDENTITY gives the identity itself" }));
     }
-    let path = host.variable(IDENTITY_FILE).map_or_else(|| Ok(host.folders()?.identity()), |file| Ok(file.into()))?;
+    let path = match host.variable(IDENTITY_FILE) {
+        Some(file) => file.into(),
+        None => host.folders()?.identity(),
+    };
     let guard = if is_given_by(IDENTITY_FILE, host) { Guard::Named } else { Guard::Secret };
     let text = files::read_secret(&path, LARGEST, guard)?;
     let from = path.display().to_string();

@@ -81,10 +81,15 @@ pub fn judged(variable: &Variable, raw: &[u8], ui: Ui) -> Result<Key, Error> {
     if !intake.taken_off.is_empty() {
         ui.notice(&format!("took {} off the value for {variable}", intake.taken_off.join(", ")));
     }
-    for odd in &intake.odd {
-        ui.warn(&format!("{variable}: {odd}; it is stored all the same"));
-    }
+    say_odd(variable, &intake.odd, "stored", ui);
     Ok(intake.key)
+}
+
+/// Tells a key's owner what is odd about it.
+pub fn say_odd(variable: &Variable, odd: &[String], done: &str, ui: Ui) {
+    for odd in odd {
+        ui.warn(&format!("{variable}: {odd}; it is {done} all the same"));
+    }
 }
 
 /// Says what is stored now, one line a key.

@@ -1,17 +1,20 @@
 //! `withkey add`: takes keys in, stores them, reads them back.
 
+use std::ffi::CString;
 use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::cli::verbs::Add;
-use crate::error::Error;
+use crate::error::{Error, helper::Helper};
 use crate::exit::Exit;
 use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
+use crate::profile::description::StoreKind;
 use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::program::Program;
 use crate::store::change::{self, Taken};
-use crate::store::{self, dotenv, intake};
+use crate::store::{self, dotenv, helper, intake};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
 
@@ -23,12 +26,29 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
         return project::run(&words, file, host, ui);
     }
     let (name, variables) = meant(&words.words)?;
+    let helper = helper_words(&words)?;
     let asked = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
+    let asked = asked.or((!helper.is_empty()).then_some(StoreKind::Helper));
     let created = words.created.as_deref().map(date::day).transpose()?;
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
-    let store = store::of(change::room_for(&name, &variables, asked, words.replace, host, ui)?, host, ui)?;
+    let kind = change::room_for(&name, &variables, asked, words.replace, host, ui)?;
+    let store = store::of(kind, host, ui)?;
+    if kind == StoreKind::Helper {
+        let [variable] = variables.as_slice() else {
+            return Err(Error::usage("a helper prints one key: name one variable", Some("add")));
+        };
+        let (helper, key) = from_helper(&helper, &name, variable, host, ui)?;
+        let (program, masked) = (helper.first().cloned().unwrap_or_default(), key.masked());
+        let given = Taken { variable: variable.clone(), key, created, expires, helper };
+        change::add(&*store, &name, &[given], words.replace, host, ui)?;
+        ui.notice(&format!("profile {name} takes {variable} ({masked}) from {program} now, store helper"));
+        return bind(directory.as_deref(), &name, host, ui);
+    }
+    if !helper.is_empty() {
+        return Err(Error::usage("a helper's key is not stored: leave out --store", Some("add")));
+    }
     let keys = match &words.from {
         Some(file) => from_file(file, &variables, ui)?,
         None if std::io::stdin().is_terminal() => {
@@ -38,18 +58,51 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
         }
         None => intake::from_standard_input(&variables, ui)?,
     };
-    let taken: Vec<_> =
-        variables.into_iter().zip(keys).map(|(variable, key)| Taken { variable, key, created, expires }).collect();
+    let taken = |(variable, key)| Taken { variable, key, created, expires, helper: Vec::new() };
+    let taken: Vec<_> = variables.into_iter().zip(keys).map(taken).collect();
     change::add(&*store, &name, &taken, words.replace, host, ui)?;
     intake::say_stored(&name, &taken, store.kind(), ui);
     if let Some(file) = &words.from {
         let names: Vec<_> = taken.iter().map(|taken| taken.variable.as_str()).collect();
         ui.hint(&format!("the clear copy should go now: delete {} from {}", names.join(", "), file.display()));
     }
+    bind(directory.as_deref(), &name, host, ui)
+}
+
+fn bind(directory: Option<&Path>, name: &ProfileName, host: &Host, ui: Ui) -> Result<Exit, Error> {
     if let Some(directory) = directory {
-        super::r#use::bind(&directory, &name, host, ui)?;
+        super::r#use::bind(directory, name, host, ui)?;
     }
     Ok(Exit::Done)
+}
+
+/// The helper as it was typed: in one word, or behind `--`. Empty when none was.
+fn helper_words(words: &Add) -> Result<Vec<String>, Error> {
+    let Some(text) = &words.helper else { return Ok(words.program.clone()) };
+    let split = shlex::split(text).filter(|words| !words.is_empty());
+    split.ok_or_else(|| Error::Helper(Helper::Words { text: text.clone() }))
+}
+
+/// The helper with its program's absolute path, and the key that it gives now.
+fn from_helper(
+    words: &[String],
+    name: &ProfileName,
+    variable: &Variable,
+    host: &Host,
+    ui: Ui,
+) -> Result<(Vec<String>, Key), Error> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Error::Helper(Helper::HelperWanted { profile: name.to_string() }));
+    };
+    let not_text = || Error::usage("a helper's path is UTF-8 text", Some("add"));
+    let found = Program::find(&CString::new(program.as_str()).map_err(|_| not_text())?, host)?;
+    // As it was found, not what a link there leads to today.
+    let path =
+        std::path::absolute(found.path()).map_err(|source| Error::System { doing: "find the helper", source })?;
+    let helper = [&[path.to_str().ok_or_else(not_text)?.to_owned()], arguments].concat();
+    let given = helper::ask(variable, &helper, host)?;
+    intake::say_odd(variable, &given.odd, "used", ui);
+    Ok((helper, given.key))
 }
 
 /// The profile and the variables that the words name. A first word that is no profile's name but a variable's is a

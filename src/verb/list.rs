@@ -1,11 +1,14 @@
 //! `withkey list`: the profiles, from their descriptions. Opens no store.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::cli::verbs::List;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::{Folders, Host};
+use crate::log;
 use crate::profile::binding::{Bindings, Bound};
 use crate::profile::description;
 use crate::profile::{Description, ProfileName};
@@ -32,6 +35,7 @@ struct KeyJson {
     masked: String,
     added: Option<String>,
     created: Option<String>,
+    last_used: Option<String>,
     expires: Option<String>,
 }
 
@@ -39,10 +43,15 @@ struct KeyJson {
 pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let folders = host.folders()?;
     let bindings = Bindings::read(folders)?.all()?;
+    let log = log::read(folders).unwrap_or_else(|error| {
+        ui.warn(&format!("when the keys were last used is not known: {}", error.words().error));
+        log::Log::default()
+    });
+    let last_used = log.last_used();
     let mut profiles = Vec::new();
     let mut unreadable = Vec::new();
     for name in description::names(folders)? {
-        match profile(&name, folders, &bindings) {
+        match profile(&name, folders, &bindings, &last_used) {
             Ok(profile) => profiles.extend(profile),
             Err(error) => unreadable.push(error),
         }
@@ -64,7 +73,12 @@ pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     last.map_or(Ok(Exit::Done), Err)
 }
 
-fn profile(name: &ProfileName, folders: &Folders, bindings: &[Bound]) -> Result<Option<ProfileJson>, Error> {
+fn profile(
+    name: &ProfileName,
+    folders: &Folders,
+    bindings: &[Bound],
+    last_used: &HashMap<(&str, &str), &str>,
+) -> Result<Option<ProfileJson>, Error> {
     // One that was removed since the folder was read is no longer listed.
     let Some(description) = Description::read(folders, name)? else { return Ok(None) };
     let keys = description.variables.iter().map(|described| KeyJson {
@@ -72,6 +86,7 @@ fn profile(name: &ProfileName, folders: &Folders, bindings: &[Bound]) -> Result<
         masked: described.masked.clone(),
         added: described.added.map(|date| date.to_string()),
         created: described.created.map(|date| date.to_string()),
+        last_used: last_used.get(&(name.as_str(), described.variable.as_str())).map(|time| (*time).to_owned()),
         expires: described.expires.map(|date| date.to_string()),
     });
     let chosen = bindings.iter().find(|bound| bound.directory.is_none()).map(|bound| &bound.profile);
@@ -96,7 +111,13 @@ fn table(profiles: &[ProfileJson]) -> String {
             let day = |label: &str, date: &Option<String>| {
                 date.as_deref().map_or(String::new(), |date| format!("  {label} {}", date.get(..10).unwrap_or(date)))
             };
-            let dates = [day("added", &key.added), day("created", &key.created), day("expires", &key.expires)].concat();
+            let dates = [
+                day("added", &key.added),
+                day("created", &key.created),
+                day("last used", &key.last_used),
+                day("expires", &key.expires),
+            ];
+            let dates = dates.concat();
             text += &sanitize::clean(&format!("  {:width$}  {}{dates}", key.variable, key.masked));
             text.push('\n');
         }

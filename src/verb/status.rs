@@ -3,14 +3,17 @@
 use serde::Serialize;
 
 use crate::cli::verbs::Status;
+use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::{self, Host};
+use crate::profile::description::Described;
+use crate::profile::expiry::{self, Ending};
 use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
-use crate::profile::{Profile, ProfileName, USUAL_VARIABLE};
+use crate::profile::{Profile, ProfileName, USUAL_VARIABLE, date};
 use crate::provider::{self, Provider};
-use crate::store::identity;
+use crate::store::{helper, identity};
 use crate::ui::{self, sanitize};
 
 #[derive(Serialize)]
@@ -21,6 +24,8 @@ struct Report<'a> {
     source: Option<SourceJson>,
     store: Option<&'static str>,
     keys: Vec<KeyJson<'a>>,
+    ending: Vec<EndingJson<'a>>,
+    old: Vec<OldJson<'a>>,
     added: Vec<&'a str>,
     replaced: Vec<&'a str>,
     dropped: &'a [&'static str],
@@ -33,6 +38,25 @@ struct Report<'a> {
 struct KeyJson<'a> {
     variable: &'a str,
     masked: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    helper: &'a [String],
+}
+
+/// A key whose last day is near or past.
+#[derive(Serialize)]
+struct EndingJson<'a> {
+    variable: &'a str,
+    expires: String,
+    expired: bool,
+    #[serde(skip)]
+    words: String,
+}
+
+/// A key over the age that config.toml calls old.
+#[derive(Serialize)]
+struct OldJson<'a> {
+    variable: &'a str,
+    days: i64,
 }
 
 #[derive(Serialize)]
@@ -54,16 +78,17 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
         None => Injection::default(),
     };
     let description = profile.as_ref().and_then(|profile| profile.description.as_ref());
+    let described = description.map_or(&[][..], |description| &description.variables);
+    let (today, old_after) = (date::today(), Config::read(host)?.old_after);
     let report = Report {
         version: 1,
         directory: sanitize::string(directory.as_os_str()),
         profile: profile.as_ref().and_then(|profile| profile.name.profile()).map(ProfileName::as_str),
         source: profile.as_ref().map(|profile| (&profile.source).into()),
         store: description.map(|description| description.store.as_str()),
-        keys: description.map_or(Vec::new(), |description| {
-            let key = description.variables.iter();
-            key.map(|described| KeyJson { variable: described.variable.as_str(), masked: &described.masked }).collect()
-        }),
+        keys: described.iter().map(key).collect(),
+        ending: described.iter().filter_map(|known| ending(known, today)).collect(),
+        old: described.iter().filter_map(|known| old(known, old_after, today)).collect(),
         added: injection.added(host).collect(),
         replaced: injection.replaced(host).collect(),
         dropped: &injection.dropped,
@@ -75,6 +100,25 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
     ui::answer(&text).map(|()| Exit::Done)
 }
 
+fn key(described: &Described) -> KeyJson<'_> {
+    KeyJson { variable: described.variable.as_str(), masked: &described.masked, helper: &described.helper }
+}
+
+fn ending(described: &Described, today: time::Date) -> Option<EndingJson<'_>> {
+    let ending = Ending::of(described, today)?;
+    Some(EndingJson {
+        variable: described.variable.as_str(),
+        expires: ending.day.to_string(),
+        expired: ending.is_past(),
+        words: ending.to_string(),
+    })
+}
+
+fn old(described: &Described, old_after: Option<u16>, today: time::Date) -> Option<OldJson<'_>> {
+    let days = expiry::old(described, old_after, today)?;
+    Some(OldJson { variable: described.variable.as_str(), days })
+}
+
 fn lines(report: &Report, profile: Option<&Profile>) -> String {
     let none = "none here; withkey add stores a key, withkey use PROFILE ties one to this directory";
     let named = match (report.profile, profile) {
@@ -84,12 +128,19 @@ fn lines(report: &Report, profile: Option<&Profile>) -> String {
         (None, None) => none,
     };
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
+    let helpers = report.keys.iter().filter(|key| !key.helper.is_empty());
+    let helpers = helpers.map(|key| format!("{} {}", key.variable, helper::line(key.helper)));
+    let ending = report.ending.iter().map(|key| format!("{} {}", key.variable, key.words));
+    let old = report.old.iter().map(|key| format!("{} is {} days old", key.variable, key.days));
     let mut text = ui::facts(&[
         ("directory", report.directory.clone()),
         ("profile", named.to_owned()),
         ("source", profile.map_or(String::new(), |profile| profile.source.to_string())),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
+        ("helper", helpers.collect::<Vec<_>>().join(", ")),
+        ("ending", ending.collect::<Vec<_>>().join(", ")),
+        ("old", old.collect::<Vec<_>>().join(", ")),
         ("added", report.added.join(", ")),
         ("replaced", report.replaced.join(", ")),
         ("dropped", report.dropped.join(", ")),

@@ -55,13 +55,18 @@ fn label(line: &str) -> &str {
 pub struct Tree(BTreeMap<PathBuf, String>);
 
 impl Tree {
-    /// Of the sandbox's home and project. The empty file that writers lock is no part of it.
+    /// Of the sandbox's home and project. The empty file that writers lock is no part of it, nor what launches leave in
+    /// the log.
     pub fn of(sandbox: &Sandbox) -> Self {
         let mut entries = BTreeMap::new();
         for folder in [sandbox.home(), sandbox.project()] {
             collect(&folder, &mut entries);
         }
-        entries.retain(|path, _| !path.ends_with(".lock"));
+        let state = sandbox.home().join(".local/state");
+        let of_the_log = |path: &Path| {
+            [state.clone(), state.join("withkey"), state.join("withkey/log.jsonl")].iter().any(|known| known == path)
+        };
+        entries.retain(|path, _| !path.ends_with(".lock") && !of_the_log(path));
         Self(entries)
     }
 

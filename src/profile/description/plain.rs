@@ -19,8 +19,7 @@ pub fn read(text: &str) -> Option<Description> {
             if variables.iter().any(|other| other.variable == variable) {
                 return None;
             }
-            let (masked, hash) = (String::new(), None);
-            variables.push(Described { variable, masked, hash, added: None, created: None, expires: None });
+            variables.push(Described::of(variable));
             continue;
         }
         let (field, value) = line.split_once(" = ")?;

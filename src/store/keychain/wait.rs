@@ -17,7 +17,7 @@ use crate::memory::Protected;
 use crate::ui::Ui;
 
 /// The time limit unless config.toml says otherwise, in seconds.
-const LIMIT: u32 = 5;
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// The steps in which time is counted. A process that was stopped meanwhile (Ctrl-Z) has used up one at most.
 const SLICE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const TELL_AFTER: Duration = Duration::from_secs(1);
 pub struct Patience<'a> {
     host: &'a Host,
     ui: Ui,
-    limit: OnceCell<u32>,
+    limit: OnceCell<Duration>,
 }
 
 impl<'a> Patience<'a> {
@@ -120,14 +120,14 @@ impl<'a> Patience<'a> {
                 let task = move |answer: &mut [u8]| answer.fill(u8::from(look::waits_for_prompt(&users, any)));
                 looking = Some(Apart::start(1, task).map_err(apart)?);
             }
-            if silent >= Duration::from_secs(self.limit()?.into()) {
-                return Err(Error::Keychain(Keychain::Silent { seconds: self.limit()? }));
+            if silent >= self.limit()? {
+                return Err(Error::Keychain(Keychain::Silent { seconds: self.limit()?.as_secs() }));
             }
         }
     }
 
-    /// The limit in seconds. config.toml is read when a first slice of time has passed without an answer.
-    fn limit(&self) -> Result<u32, Error> {
+    /// The limit. config.toml is read when a first slice of time has passed without an answer.
+    fn limit(&self) -> Result<Duration, Error> {
         if let Some(limit) = self.limit.get() {
             return Ok(*limit);
         }

@@ -8,6 +8,10 @@ use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::Host;
 
+mod gateway;
+
+pub use gateway::Gateway;
+
 /// What config.toml says.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -15,6 +19,8 @@ pub struct Config {
     pub identities: Vec<PathBuf>,
     /// Further recipients of the user's own profiles: a second machine, a recovery key.
     pub recipients: Vec<String>,
+    /// Where to ask about keys in place of the providers themselves.
+    pub gateways: Vec<Gateway>,
 }
 
 impl Config {
@@ -36,6 +42,7 @@ impl Config {
                     config.identities = texts(field, item).map_err(wrong)?.map(|path| at_home(path, host)).collect()
                 }
                 "recipients" => config.recipients = texts(field, item).map_err(wrong)?.map(str::to_owned).collect(),
+                "providers" => config.gateways = gateway::read(item, host).map_err(wrong)?,
                 _ => return Err(wrong(format!("it has an unknown field `{field}`"))),
             }
         }

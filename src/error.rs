@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod online;
+pub mod rotation;
+
 /// What withkey could not do.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
@@ -114,6 +117,10 @@ pub enum Error {
     Date { text: String },
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
+    /// Asking a provider.
+    Online(online::Online),
+    /// Replacing a key.
+    Rotation(rotation::Rotation),
     /// A panic was caught at the door.
     Internal,
 }
@@ -182,6 +189,7 @@ impl Error {
             Self::Usage { .. } | Self::ProfileName { .. } | Self::VariableName { .. } | Self::Date { .. } => {
                 Exit::VerbUsage
             }
+            Self::Online(online) => online.exit(),
             _ => Exit::VerbFailed,
         }
     }
@@ -371,6 +379,8 @@ impl Error {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
+            Self::Online(online) => online.words(),
+            Self::Rotation(rotation) => rotation.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

@@ -8,6 +8,7 @@ use crate::profile::{Description, ProfileName, Variable};
 use crate::ui::Ui;
 
 pub mod change;
+pub mod current;
 pub mod dotenv;
 mod dotfile;
 mod envelope;

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
-use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::profile::{Description, ProfileName, USUAL_VARIABLE, Variable, date};
 use crate::store::change::{self, Taken};
 use crate::store::{self, dotenv, intake};
 use crate::ui::Ui;
@@ -21,6 +21,7 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let asked = words.store.as_deref().map(str::parse).transpose().map_err(|why| Error::usage(why, Some("add")))?;
     let created = words.created.as_deref().map(date::day).transpose()?;
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
+    let asker = words.online.then(|| super::online::Asker::new(words.proxy.as_deref(), host)).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
     let store = store::of(change::room_for(&name, &variables, asked, words.replace, host)?, host, ui)?;
@@ -35,6 +36,12 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     };
     let taken: Vec<_> =
         variables.into_iter().zip(keys).map(|(variable, key)| Taken { variable, key, created, expires }).collect();
+    if let Some(asker) = &asker {
+        let description = Description::read(host.folders()?, &name)?;
+        for Taken { variable, key, .. } in &taken {
+            asker.ask_about_new(variable, key, description.as_ref(), ui)?;
+        }
+    }
     change::add(&*store, &name, &taken, words.replace, host)?;
     intake::say_stored(&name, &taken, store.kind(), ui);
     if let Some(file) = &words.from {

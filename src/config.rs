@@ -9,6 +9,10 @@ use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::Host;
 
+mod gateway;
+
+pub use gateway::Gateway;
+
 /// What config.toml says.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -26,6 +30,8 @@ pub struct Config {
     pub old_after: Option<u16>,
     /// How long a helper may take.
     pub helper_timeout: Option<Duration>,
+    /// Where to ask about keys in place of the providers themselves.
+    pub gateways: Vec<Gateway>,
 }
 
 impl Config {
@@ -52,6 +58,7 @@ impl Config {
                 "helper_timeout" => config.helper_timeout = Some(seconds(field, item).map_err(wrong)?),
                 "recipients" => config.recipients = texts(field, item).map_err(wrong)?.map(str::to_owned).collect(),
                 "keychain_timeout" => config.keychain_timeout = Some(seconds(field, item).map_err(wrong)?),
+                "providers" => config.gateways = gateway::read(item, host).map_err(wrong)?,
                 _ => return Err(wrong(format!("it has an unknown field `{field}`"))),
             }
         }

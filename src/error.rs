@@ -18,6 +18,8 @@ pub mod unlock;
 
 use helper::Helper;
 use life::Life;
+pub mod online;
+pub mod rotation;
 
 /// What withkey could not do.
 #[derive(Debug)]
@@ -131,6 +133,10 @@ pub enum Error {
     Unlock(unlock::Unlock),
     /// A project's dotfile, or its grant.
     Project(project::Project),
+    /// Asking a provider.
+    Online(online::Online),
+    /// Replacing a key.
+    Rotation(rotation::Rotation),
     /// A panic was caught at the door.
     Internal,
 }
@@ -205,6 +211,7 @@ impl Error {
             Self::Usage { .. } | Self::ProfileName { .. } | Self::VariableName { .. } | Self::Date { .. } => {
                 Exit::VerbUsage
             }
+            Self::Online(online) => online.exit(),
             _ => Exit::VerbFailed,
         }
     }
@@ -394,6 +401,8 @@ impl Error {
             Self::Life(life) => life.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
             Self::Unlock(unlock) => unlock.words(),
+            Self::Online(online) => online.words(),
+            Self::Rotation(rotation) => rotation.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

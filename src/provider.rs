@@ -1,5 +1,8 @@
 //! Who issues keys: one row each. Another provider costs a row.
 
+pub mod answer;
+pub mod online;
+
 /// A provider and what withkey knows about its keys.
 #[derive(Debug)]
 pub struct Provider {
@@ -15,6 +18,8 @@ pub struct Provider {
     pub endpoints: &'static [&'static str],
     /// The host its clients ask when nothing redirects them.
     pub host: &'static str,
+    /// The question that tells whether a key works.
+    pub check: Check,
     /// Where a person makes and deletes keys.
     pub keys_page: &'static str,
     /// Where a person limits what the keys may spend, and sees what was billed.
@@ -33,6 +38,33 @@ impl Provider {
 
 /// How OpenAI's keys of service accounts begin.
 const SERVICE_PREFIX: &str = "sk-svcacct-";
+/// A question to the provider that spends nothing: one GET with the key.
+#[derive(Debug)]
+pub struct Check {
+    /// The provider's name in config.toml: `[providers.openai]`.
+    pub id: &'static str,
+    /// What `base_url` of config.toml replaces, as the provider's own clients do.
+    pub base: &'static str,
+    /// What stands behind it.
+    pub path: &'static str,
+    /// How the key is sent.
+    pub sent: Sent,
+    /// What else the provider wants to be sent.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Codes, types and pieces of text by which it says, beside `invalid_api_key`, that a key is none. In small letters.
+    pub wrong_key: &'static [&'static str],
+    /// What it tells of a key that works: our word for it, and where it stands in the answer (JSON pointer, RFC 6901).
+    pub tells: &'static [(&'static str, &'static str)],
+}
+
+/// The header in which a provider wants the key.
+#[derive(Clone, Copy, Debug)]
+pub enum Sent {
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// A header of this name, which holds the key alone.
+    Named(&'static str),
+}
 
 /// What stands under [`Provider::prefixes`] of OpenAI for a key that administrates.
 pub const ADMIN_PREFIX: &str = "sk-admin-";
@@ -46,6 +78,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["sk-proj-", SERVICE_PREFIX, ADMIN_PREFIX, "sk-"],
         endpoints: &["OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY"],
         host: "api.openai.com",
+        check: Check {
+            id: "openai",
+            base: "https://api.openai.com/v1",
+            path: "/models",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &["incorrect api key"],
+            tells: &[],
+        },
         keys_page: "https://platform.openai.com/api-keys",
         money_pages: &[
             ("usage", "https://platform.openai.com/usage"),
@@ -60,6 +101,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["sk-ant-"],
         endpoints: &["ANTHROPIC_BASE_URL"],
         host: "api.anthropic.com",
+        check: Check {
+            id: "anthropic",
+            base: "https://api.anthropic.com",
+            path: "/v1/models",
+            sent: Sent::Named("x-api-key"),
+            headers: &[("anthropic-version", "2023-06-01")],
+            wrong_key: &["authentication_error"],
+            tells: &[],
+        },
         keys_page: "https://platform.claude.com/settings/keys",
         money_pages: &[],
     },
@@ -70,6 +120,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["AIza", "AQ."],
         endpoints: &[],
         host: "generativelanguage.googleapis.com",
+        check: Check {
+            id: "gemini",
+            base: "https://generativelanguage.googleapis.com",
+            path: "/v1beta/models",
+            sent: Sent::Named("x-goog-api-key"),
+            headers: &[],
+            wrong_key: &["api_key_invalid", "api key not valid", "api key expired"],
+            tells: &[],
+        },
         keys_page: "https://aistudio.google.com/apikey",
         money_pages: &[],
     },
@@ -80,6 +139,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["gsk_"],
         endpoints: &[],
         host: "api.groq.com",
+        check: Check {
+            id: "groq",
+            base: "https://api.groq.com/openai/v1",
+            path: "/models",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &[],
+            tells: &[],
+        },
         keys_page: "https://console.groq.com/keys",
         money_pages: &[],
     },
@@ -90,6 +158,20 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["sk-or-v1-"],
         endpoints: &[],
         host: "openrouter.ai",
+        check: Check {
+            id: "openrouter",
+            base: "https://openrouter.ai/api/v1",
+            path: "/key",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &["no auth credentials found", "user not found", "invalid api key"],
+            tells: &[
+                ("name", "/data/label"),
+                ("used", "/data/usage"),
+                ("limit", "/data/limit"),
+                ("left", "/data/limit_remaining"),
+            ],
+        },
         keys_page: "https://openrouter.ai/settings/keys",
         money_pages: &[],
     },
@@ -100,6 +182,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &[],
         endpoints: &[],
         host: "api.mistral.ai",
+        check: Check {
+            id: "mistral",
+            base: "https://api.mistral.ai/v1",
+            path: "/models",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &["unauthorized"],
+            tells: &[],
+        },
         keys_page: "https://console.mistral.ai/api-keys",
         money_pages: &[],
     },
@@ -110,6 +201,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["xai-"],
         endpoints: &[],
         host: "api.x.ai",
+        check: Check {
+            id: "xai",
+            base: "https://api.x.ai/v1",
+            path: "/api-key",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &["incorrect api key", "invalid api key"],
+            tells: &[("name", "/name")],
+        },
         keys_page: "https://console.x.ai",
         money_pages: &[],
     },
@@ -120,6 +220,15 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["sk-"],
         endpoints: &[],
         host: "api.deepseek.com",
+        check: Check {
+            id: "deepseek",
+            base: "https://api.deepseek.com",
+            path: "/user/balance",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &["authentication_error", "authentication fails"],
+            tells: &[("balance", "/balance_infos/0/total_balance"), ("currency", "/balance_infos/0/currency")],
+        },
         keys_page: "https://platform.deepseek.com/api_keys",
         money_pages: &[],
     },
@@ -130,6 +239,23 @@ pub static PROVIDERS: &[Provider] = &[
         prefixes: &["hf_"],
         endpoints: &[],
         host: "huggingface.co",
+        check: Check {
+            id: "huggingface",
+            base: "https://huggingface.co",
+            path: "/api/whoami-v2",
+            sent: Sent::Bearer,
+            headers: &[],
+            wrong_key: &[
+                "invalid username or password",
+                "invalid credentials in authorization header",
+                "invalid user token",
+            ],
+            tells: &[
+                ("account", "/name"),
+                ("name", "/auth/accessToken/displayName"),
+                ("role", "/auth/accessToken/role"),
+            ],
+        },
         keys_page: "https://huggingface.co/settings/tokens",
         money_pages: &[],
     },

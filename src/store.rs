@@ -9,6 +9,7 @@ use crate::store::identity::Identities;
 use crate::ui::Ui;
 
 pub mod change;
+pub mod current;
 pub mod dotenv;
 mod dotfile;
 mod envelope;

@@ -14,6 +14,7 @@ mod list;
 mod lock;
 mod log;
 mod r#move;
+mod online;
 mod remove;
 mod rotate;
 mod status;

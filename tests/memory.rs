@@ -5,12 +5,14 @@
 //! are read.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(unsafe_code, reason = "a child is traced")]
-#![allow(dead_code, reason = "what the tests share is used in part")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
 #[path = "common/protected.rs"]
 mod protected;
+#[path = "common/upstream.rs"]
+mod upstream;
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -24,6 +26,7 @@ use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use upstream::{Authority, Reply, Upstream};
 
 /// Halves that stand nowhere else: a run of digits or letters would be found in the C library's tables.
 const KEY: &str = "sk-test-Xq7Lw2Rk9Vd4Ht6Bz8Jm3Np5Gs1Fc0Yu";
@@ -288,4 +291,23 @@ fn what_unlock_has_kept_and_sealed_is_nowhere_in_its_memory() {
     let settings = [("WITHKEY_PASSPHRASE_FILE", file)];
     assert_eq!(scan_for(&needles, &sandbox, &["unlock"], &settings, nothing), [""; 0]);
     sandbox.withkey(["lock"]).run().assert_exit(0);
+}
+
+/// HTTP and TLS copy the key about; what the question leaves is looked for when the verb has ended.
+#[test]
+fn after_a_question_to_the_provider_no_copy_is_left() {
+    let sandbox = sandbox();
+    let authority = Authority::new();
+    let upstream = Upstream::start("127.0.0.1", authority.server(&["127.0.0.1"], 2099));
+    let ca = sandbox.file("ca.pem", authority.pem(), 0o600);
+    let address = format!("https://127.0.0.1:{}", upstream.listener.port());
+    let config = format!("[providers.openai]\nbase_url = \"{address}\"\nca_file = \"{}\"\n", ca.display());
+    sandbox.file("home/.config/withkey/config.toml", config, 0o600);
+    // An answer that brings the key back, and one that brings nothing.
+    let echo = format!(r#"{{"error":{{"code":"invalid_api_key","message":"Incorrect API key provided: {KEY}"}}}}"#);
+    for reply in [Reply::json(401, &[], &echo), Reply::json(200, &[], "{}"), Reply::Bytes(Vec::new())] {
+        upstream.answers(reply);
+        assert_eq!(scan_at_the_end(&sandbox, &["check", "--online"], &[], nothing), [""; 0]);
+        assert!(upstream.requests()[0].contains(KEY), "the key was sent");
+    }
 }

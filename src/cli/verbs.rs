@@ -99,6 +99,12 @@ pub struct Add {
     /// Store in place of a key that is there
     #[arg(long)]
     pub replace: bool,
+    /// Ask the provider about the keys before they are stored
+    #[arg(long)]
+    pub online: bool,
+    /// With --online: the proxy to go through
+    #[arg(long, value_name = "URL", requires = "online")]
+    pub proxy: Option<String>,
 }
 
 /// `withkey use`.
@@ -157,6 +163,9 @@ pub struct Check {
     /// Ask the provider whether the key works
     #[arg(long)]
     pub online: bool,
+    /// With --online: the proxy to go through
+    #[arg(long, value_name = "URL", requires = "online")]
+    pub proxy: Option<String>,
     /// Every profile
     #[arg(long, conflicts_with = "profile")]
     pub all: bool,
@@ -181,6 +190,9 @@ pub struct Rotate {
     /// Ask the provider about the new key before it is used
     #[arg(long, conflicts_with_all = ["undo", "finish"])]
     pub online: bool,
+    /// With --online: the proxy to go through
+    #[arg(long, value_name = "URL", requires = "online")]
+    pub proxy: Option<String>,
 }
 
 /// `withkey move`.

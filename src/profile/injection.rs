@@ -142,7 +142,8 @@ fn redirection(row: &Provider, name: &str, endpoint: &str, allowed: &[String], h
 }
 
 /// The host of a URL; never what stands before an `@`, which may be a secret.
-fn host_of(url: &str) -> Option<&str> {
+#[must_use]
+pub fn host_of(url: &str) -> Option<&str> {
     // Some clients end the host at a backslash, others read on: such an address has no host that is sure.
     if url.contains('\\') {
         return None;

@@ -11,7 +11,7 @@ use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
 use crate::profile::description::StoreKind;
-use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::profile::{Description, ProfileName, USUAL_VARIABLE, Variable, date};
 use crate::program::Program;
 use crate::store::change::{self, Taken};
 use crate::store::{self, dotenv, helper, intake};
@@ -31,6 +31,7 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let asked = asked.or((!helper.is_empty()).then_some(StoreKind::Helper));
     let created = words.created.as_deref().map(date::day).transpose()?;
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
+    let asker = words.online.then(|| super::online::Asker::new(words.proxy.as_deref(), host)).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
     let kind = change::room_for(&name, &variables, asked, words.replace, host, ui)?;
@@ -60,6 +61,12 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     };
     let taken = |(variable, key)| Taken { variable, key, created, expires, helper: Vec::new() };
     let taken: Vec<_> = variables.into_iter().zip(keys).map(taken).collect();
+    if let Some(asker) = &asker {
+        let description = Description::read(host.folders()?, &name)?;
+        for Taken { variable, key, .. } in &taken {
+            asker.ask_about_new(variable, key, description.as_ref(), ui)?;
+        }
+    }
     change::add(&*store, &name, &taken, words.replace, host, ui)?;
     intake::say_stored(&name, &taken, store.kind(), ui);
     if let Some(file) = &words.from {

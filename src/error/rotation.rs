@@ -1,0 +1,57 @@
+//! The sentences about replacing a key.
+
+use super::Words;
+
+/// What stands in the way of replacing a key, or of going back.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
+pub enum Rotation {
+    /// The new key is the one that is stored.
+    SameKey { profile: String, variable: String, page: Option<&'static str> },
+    /// A former rotation is neither finished nor undone.
+    Unfinished { profile: String, variable: String },
+    /// There is no previous key.
+    NothingToUndo { profile: String, variable: String, undo: bool },
+    /// Several variables, and none is named.
+    WhichVariable { profile: String, variables: Vec<String>, options: &'static str },
+    /// The profile changed between looking and switching.
+    ChangedMeanwhile { profile: String, variable: String },
+}
+
+impl Rotation {
+    pub(super) fn words(&self) -> Words {
+        match self {
+            Self::SameKey { profile, variable, page } => {
+                let words =
+                    Words::new(format!("not replaced: {variable} of profile {profile} is this very key already"));
+                match page {
+                    Some(page) => words.hint(format!("make a new one at {page}")),
+                    None => words.hint("take in the new key, not the old one"),
+                }
+            }
+            Self::Unfinished { profile, variable } => {
+                Words::new(format!("the last replacement of {variable} of profile {profile} is not finished"))
+                    .cause("its previous key is still kept")
+                    .hint(format!(
+                        "withkey rotate {profile} {variable} --finish deletes the previous key, --undo goes back to it"
+                    ))
+            }
+            Self::NothingToUndo { profile, variable, undo } => {
+                let what = if *undo { "go back to" } else { "delete" };
+                Words::new(format!("there is no previous key of {variable} of profile {profile} to {what}"))
+                    .hint("see what is kept: withkey list")
+            }
+            Self::WhichVariable { profile, variables, options } => {
+                let first = variables.first().map_or("VARIABLE", String::as_str);
+                Words::new(format!("which key of profile {profile} is not said"))
+                    .cause(format!("it has {}", variables.join(", ")))
+                    .hint(format!("withkey rotate {profile} {first}{options}"))
+            }
+            Self::ChangedMeanwhile { profile, variable } => {
+                Words::new(format!("not replaced: {variable} of profile {profile} was changed meanwhile"))
+                    .cause("another withkey stored a key while this one was waiting for the new one")
+                    .hint("run the same line again")
+            }
+        }
+    }
+}

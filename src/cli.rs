@@ -13,10 +13,11 @@ use crate::profile::Variable;
 use crate::profile::injection::Wanted;
 use crate::ui::style::Color;
 
+pub mod expect;
 pub mod verbs;
 
 pub use verbs::Verb;
-use verbs::{LATER_VERBS, VERBS, VerbLine};
+use verbs::{VERBS, VerbLine};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum Request {
     Launch(Launch),
     /// Answer to a verb.
     Verb(Verb, Color),
+    /// Say what the last of these words could become, for the shells' completion.
+    Complete(Vec<String>),
     /// Help or version, on standard output.
     Show(String),
     /// The help, because nothing was asked: on standard error, as a failure.
@@ -77,6 +80,10 @@ pub struct Refused {
     /// 125 for a launch, 2 for a verb.
     pub exit: Exit,
 }
+
+/// The very first word of a call that the scripts in `completions` make and no person does: the words typed so far, without
+/// their quotes, follow it. What comes back is told in `verb::completions::answer`.
+const COMPLETE: &[u8] = b"__complete";
 
 /// Runs COMMAND with this directory's API key in its environment, and leaves the key nowhere else.
 #[derive(Debug, Parser)]
@@ -143,18 +150,13 @@ pub fn parse(arguments: &[&'static CStr]) -> Result<Request, Refused> {
     match first {
         None => Ok(Request::ShowUsage(help())),
         Some(word) if VERBS.iter().any(|verb| verb.as_bytes() == word) => parse_verb(arguments),
-        Some(word) if LATER_VERBS.iter().any(|verb| verb.as_bytes() == word) => Err(later(word)),
+        Some(word) if word == COMPLETE => {
+            let words = arguments.iter().skip(1);
+            Ok(Request::Complete(words.map(|word| word.to_string_lossy().into_owned()).collect()))
+        }
         Some(word) if !word.starts_with(b"-") => Ok(plain(arguments)),
         Some(_) => parse_launch(arguments),
     }
-}
-
-/// A verb of the closed set that this version does not have must not run a program that a later one would not run.
-fn later(verb: &[u8]) -> Refused {
-    let verb = String::from_utf8_lossy(verb);
-    let what = format!("this version of withkey has no verb {verb} yet");
-    let hint = format!("to run a program of that name: withkey -- {verb}");
-    Refused { error: Error::Usage { what, hint }, exit: Exit::VerbUsage }
 }
 
 /// A launch without options. clap would find the same; it is left out because building it costs as much as the launch.
@@ -233,6 +235,20 @@ fn shown(error: clap::Error, verb: Option<&str>) -> Result<Request, Error> {
         _ => error.render().to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
     Err(Error::usage(what, verb))
+}
+
+/// The tree of the launch's options.
+fn launch_tree() -> clap::Command {
+    let mut tree = <LaunchLine as clap::CommandFactory>::command();
+    tree.build();
+    tree
+}
+
+/// The tree of the verbs.
+fn verb_tree() -> clap::Command {
+    let mut tree = <VerbLine as clap::CommandFactory>::command();
+    tree.build();
+    tree
 }
 
 /// The help of withkey itself.

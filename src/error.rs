@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod completions;
+
 /// What withkey could not do.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the fields are the words of the sentence that the variant's line announces")]
@@ -114,6 +116,8 @@ pub enum Error {
     Date { text: String },
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
+    /// What `completions` could not do.
+    Completions(completions::Completions),
     /// A panic was caught at the door.
     Internal,
 }
@@ -371,6 +375,7 @@ impl Error {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
+            Self::Completions(failure) => failure.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

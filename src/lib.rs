@@ -70,6 +70,10 @@ fn dispatch(host: Host) -> Exit {
                 error.exit_of_verb()
             })
         }
+        Request::Complete(words) => {
+            verb::completions::answer::run(&words, &host);
+            Exit::Done
+        }
         Request::Show(text) => ui::answer(&text).map_or(Exit::LaunchFailed, |()| Exit::Done),
         Request::ShowUsage(text) => {
             ui::say(&text);

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use crate::error::Error;
 use crate::host::Host;
 
+pub mod layout;
 pub mod prompt;
 pub mod sanitize;
 pub mod style;

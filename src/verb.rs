@@ -9,6 +9,7 @@ use crate::ui::Ui;
 mod add;
 mod allow;
 mod check;
+pub mod completions;
 mod list;
 mod lock;
 mod log;
@@ -37,5 +38,6 @@ pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
         Verb::Unlock(words) => unlock::run(&words, host, ui),
         Verb::Lock(words) => lock::run(&words, host, ui),
         Verb::Log(words) => log::run(&words, host, ui),
+        Verb::Completions(words) => completions::run(&words, host, ui),
     }
 }

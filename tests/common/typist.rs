@@ -39,6 +39,7 @@ pub struct Shown {
 }
 
 pub struct Typist {
+    shell: Shell,
     pty: Pty,
     _running: Running,
     count: Cell<usize>,
@@ -61,7 +62,7 @@ unsetopt beep zle_bracketed_paste prompt_sp 2>/dev/null
 unset zle_bracketed_paste
 LISTMAX=9999
 shown=0
-show() { (( ++shown )); zle -I; print -r -- "<<$shown|$BUFFER|>>"; BUFFER=; }
+show() { (( ++shown )); zle -Rc; zle -I; print -r -- "<<$shown|$BUFFER|>>"; BUFFER=; }
 zle -N show
 bindkey '^T' show
 "#;
@@ -93,11 +94,12 @@ impl Typist {
         sandbox.file(path, format!("{setup}\n{rc}"), 0o600);
         let program = format!("/usr/bin/{}", shell.name());
         assert!(fs::exists(&program).unwrap(), "{program} is needed: apt-get install {}", shell.name());
-        let start = surroundings(sandbox, sandbox.directly([&program]).args(words));
+        let wide = ["/bin/sh", "-c", "stty rows 60 cols 120; exec \"$@\"", "sh", program.as_str()];
+        let start = surroundings(sandbox, sandbox.directly(wide).args(words));
         let pty = Pty::open();
         let running = pty.attach(start).start();
         pty.wait_for("ready> ");
-        Self { pty, _running: running, count: Cell::new(0) }
+        Self { shell, pty, _running: running, count: Cell::new(0) }
     }
 
     /// Types a line and TAB, and gives what it has become.
@@ -106,10 +108,10 @@ impl Typist {
         self.keys(&format!("{line}\t"))
     }
 
-    /// Types a line and TAB twice, which lists the choices in bash.
+    /// Types a line and what lists the choices: TAB, in bash twice.
     #[track_caller]
     pub fn list(&self, line: &str) -> Shown {
-        self.keys(&format!("{line}\t\t"))
+        self.keys(&if self.shell == Shell::Bash { format!("{line}\t\t") } else { format!("{line}\t") })
     }
 
     /// Types any keys, then looks at the line.
@@ -155,10 +157,11 @@ pub fn plain(shown: &str) -> String {
             continue;
         }
         match chars.next() {
-            // CSI: up to its final letter.
+            // CSI: up to its final letter; `m` colours, all else moves.
             Some('[') => {
-                let _ = chars.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
-                text.push(' ');
+                if chars.by_ref().find(|c| ('\x40'..='\x7e').contains(c)) != Some('m') {
+                    text.push(' ');
+                }
             }
             // OSC: up to BEL or ST.
             Some(']') => {

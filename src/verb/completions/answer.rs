@@ -72,8 +72,7 @@ fn offers(kind: Kind, typed: &str, host: &Host) -> Vec<Offer> {
 /// The profiles, with their masked keys and directories when they are few.
 fn profiles(typed: &str, host: &Host) -> Vec<Offer> {
     let Ok(folders) = host.folders() else { return Vec::new() };
-    let mut names = description::names(folders).unwrap_or_default();
-    names.retain(|name| name.as_str().starts_with(typed));
+    let names = description::names_beginning(folders, typed).unwrap_or_default();
     if names.len() > DETAILED {
         return names.iter().map(|name| (name.to_string(), String::new())).collect();
     }

@@ -3,8 +3,8 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -14,8 +14,10 @@ use crate::profile::injection::Wanted;
 use crate::ui::style::Color;
 
 pub mod expect;
+pub mod help;
 pub mod verbs;
 
+use help::Page;
 pub use verbs::Verb;
 use verbs::{VERBS, VerbLine};
 
@@ -28,10 +30,12 @@ pub enum Request {
     Verb(Verb, Color),
     /// Say what the last of these words could become, for the shells' completion.
     Complete(Vec<String>),
-    /// Help or version, on standard output.
+    /// The version, on standard output.
     Show(String),
+    /// A page of help, on standard output.
+    Help(Page, Color),
     /// The help, because nothing was asked: on standard error, as a failure.
-    ShowUsage(String),
+    HelpUnasked(Page),
 }
 
 /// An answer's form.
@@ -91,8 +95,7 @@ const COMPLETE: &[u8] = b"__complete";
     name = "withkey",
     version,
     disable_help_subcommand = true,
-    override_usage = "withkey [OPTIONS] [--] COMMAND [ARG]...\n       withkey VERB ...",
-    after_help = AFTER_HELP
+    override_usage = "withkey [OPTIONS] [--] COMMAND [ARG]...\n       withkey VERB ..."
 )]
 struct LaunchLine {
     /// Use this profile; bindings are not looked at
@@ -124,23 +127,6 @@ struct LaunchLine {
     command: Vec<OsString>,
 }
 
-const AFTER_HELP: &str = "\
-Verbs (the first word only; `withkey -- add` runs a program named add):
-  add [PROFILE] [VARIABLE]...  take keys in and store them
-  use PROFILE [DIR]            tie a directory to a profile
-  status                       which profile here, and why
-  list                         the profiles, with masked keys
-  remove PROFILE [VARIABLE]    delete a profile or one of its keys
-  `withkey VERB --help` tells more.
-
-Exit status: COMMAND's own; 125 when withkey fails, 126 when COMMAND cannot be run, 127 when it is not found.
-
-Examples:
-  withkey add                  store a key as the profile `default`
-  withkey add work --use       store one as `work` and tie this directory to it
-  withkey python app.py        run with this directory's key
-  withkey -p work make test    run with the key of `work`";
-
 /// Decides what `arguments` ask for.
 ///
 /// # Errors
@@ -148,7 +134,7 @@ Examples:
 pub fn parse(arguments: &[&'static CStr]) -> Result<Request, Refused> {
     let first = arguments.first().map(|first| first.to_bytes());
     match first {
-        None => Ok(Request::ShowUsage(help())),
+        None => Ok(Request::HelpUnasked(Page { verb: None, long: false })),
         Some(word) if VERBS.iter().any(|verb| verb.as_bytes() == word) => parse_verb(arguments),
         Some(word) if word == COMPLETE => {
             let words = arguments.iter().skip(1);
@@ -169,7 +155,7 @@ fn parse_launch(arguments: &[&CStr]) -> Result<Request, Refused> {
     let refused = |error| Refused { error, exit: Exit::LaunchFailed };
     let line = match LaunchLine::try_parse_from(words(arguments)) {
         Ok(line) => line,
-        Err(error) => return shown(error, None).map_err(refused),
+        Err(error) => return shown(error, arguments, None).map_err(refused),
     };
     if line.command.is_empty() {
         return Err(refused(Error::usage("no COMMAND is given", None)));
@@ -200,7 +186,9 @@ fn parse_verb(arguments: &[&CStr]) -> Result<Request, Refused> {
     let verb = arguments.first().map(|word| word.to_string_lossy().into_owned());
     match VerbLine::try_parse_from(words(arguments)) {
         Ok(line) => Ok(Request::Verb(line.verb, line.color)),
-        Err(error) => shown(error, verb.as_deref()).map_err(|error| Refused { error, exit: Exit::VerbUsage }),
+        Err(error) => {
+            shown(error, arguments, verb.as_deref()).map_err(|error| Refused { error, exit: Exit::VerbUsage })
+        }
     }
 }
 
@@ -211,9 +199,14 @@ fn words(arguments: &[&CStr]) -> impl Iterator<Item = OsString> {
 }
 
 /// clap's answer: help and version are answers, all else is an error in our own form.
-fn shown(error: clap::Error, verb: Option<&str>) -> Result<Request, Error> {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Ok(Request::Show(error.render().to_string()));
+fn shown(error: clap::Error, arguments: &[&CStr], verb: Option<&str>) -> Result<Request, Error> {
+    match error.kind() {
+        ErrorKind::DisplayVersion => return Ok(Request::Show(error.render().to_string())),
+        ErrorKind::DisplayHelp => {
+            let long = arguments.iter().any(|word| word.to_bytes() == b"--help");
+            return Ok(Request::Help(Page { verb: verb.map(str::to_owned), long }, color_of(arguments)));
+        }
+        _ => {}
     }
     let argument = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => argument.clone(),
@@ -251,10 +244,15 @@ fn verb_tree() -> clap::Command {
     tree
 }
 
-/// The help of withkey itself.
-#[must_use]
-pub fn help() -> String {
-    <LaunchLine as clap::CommandFactory>::command().render_help().to_string()
+/// What `--color` says beside a question for help, which ends clap's reading.
+fn color_of(arguments: &[&CStr]) -> Color {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let value = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).map(|value| value.as_ref()),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    value.and_then(|value| Color::from_str(value, false).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -75,8 +75,12 @@ fn dispatch(host: Host) -> Exit {
             Exit::Done
         }
         Request::Show(text) => ui::answer(&text).map_or(Exit::LaunchFailed, |()| Exit::Done),
-        Request::ShowUsage(text) => {
-            ui::say(&text);
+        Request::Help(page, color) => {
+            let text = cli::help::page(&page, ui::stdout_is_colored(color, &host));
+            ui::answer(&text).map_or(Exit::LaunchFailed, |()| Exit::Done)
+        }
+        Request::HelpUnasked(page) => {
+            ui::say(&cli::help::page(&page, Color::Auto.decide(&host, ui::stderr_is_terminal)));
             Exit::LaunchFailed
         }
     }

@@ -84,6 +84,12 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether the answer is coloured; see [`Color::decide`].
+#[must_use]
+pub fn stdout_is_colored(color: Color, host: &Host) -> bool {
+    color.decide(host, || io::stdout().is_terminal())
+}
+
 /// Rows of `name: value`, those without a value left out.
 #[must_use]
 pub fn facts(rows: &[(&str, String)]) -> String {

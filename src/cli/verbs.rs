@@ -38,11 +38,6 @@ pub struct VerbLine {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Take keys in and store them
-    ///
-    /// On a terminal each key is asked for and not shown. Else standard input gives them,
-    /// one a line, in the order of the variables. A key is cleaned, checked, stored, and
-    /// read back before it is called stored.
-    #[command(verbatim_doc_comment)]
     Add(Add),
     /// Tie a directory to a profile
     Use(Use),

@@ -227,7 +227,18 @@ fn shown(error: clap::Error, arguments: &[&CStr], verb: Option<&str>) -> Result<
         ErrorKind::InvalidUtf8 => "a word is not UTF-8 text".to_owned(),
         _ => error.render().to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
-    Err(Error::usage(what, verb))
+    let near = [ContextKind::SuggestedArg, ContextKind::SuggestedValue].into_iter().find_map(|kind| error.get(kind));
+    let near = match near {
+        Some(ContextValue::String(near)) => Some(near.clone()),
+        Some(ContextValue::Strings(near)) => near.first().cloned(),
+        _ => None,
+    };
+    Err(match (Error::usage(what, verb), near) {
+        (Error::Usage { what, hint }, Some(near)) => {
+            Error::Usage { what, hint: format!("did you mean {near}? {hint}") }
+        }
+        (error, _) => error,
+    })
 }
 
 /// The tree of the launch's options.

@@ -162,6 +162,15 @@ fn io(source: &io::Error) -> String {
     }
 }
 
+/// A word as it may be shown: of `NAME=VALUE` a value that is long enough to be a key is left out.
+#[must_use]
+pub fn without_value(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, value)) if value.len() >= crate::key::SHORTEST => format!("{name}=…"),
+        _ => word.to_owned(),
+    }
+}
+
 impl Error {
     /// A usage error that points to the help of a verb, or of withkey itself.
     pub fn usage(what: impl Into<String>, verb: Option<&str>) -> Self {
@@ -197,7 +206,7 @@ impl Error {
         match self {
             Self::Usage { what, hint } => Words::new(what).hint(hint),
             Self::ProgramNotFound { name, elsewhere } => {
-                let words = Words::new(format!("program not found: {name}"));
+                let words = Words::new(format!("program not found: {}", without_value(name)));
                 match elsewhere {
                     Some(path) => words.cause("it is not on PATH").hint(format!("it is at {}", p(path))),
                     None if name.contains('/') => words.cause("no such file, or its interpreter is missing"),

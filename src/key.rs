@@ -9,7 +9,7 @@ use crate::provider;
 pub const LONGEST: usize = 64 * 1024;
 
 /// The shortest value that can be a key, in bytes; a shorter one is masked whole.
-const SHORTEST: usize = 20;
+pub const SHORTEST: usize = 20;
 
 /// A secret value. No Clone, Display or Serialize; its bytes leave by [`Key::expose`] alone.
 pub struct Key(Protected);

@@ -31,28 +31,28 @@ const LOOKS: usize = 1000;
 ///
 /// # Errors
 /// When anything on the way fails; COMMAND was not started then.
-pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
+pub fn run(request: Launch, host: &mut Host, ui: Ui) -> Result<Exit, Error> {
     if request.spawn && request.dry_run.is_none() {
         // Before anything secret is read: the parent never holds a key.
-        if let Some(child) = spawn::fork(&mut host)? {
+        if let Some(child) = spawn::fork(host)? {
             return spawn::mirror(child);
         }
     }
     let name = request.command.first().ok_or(Error::Internal)?;
-    let program = Program::find(name, &host)?;
-    let profile = choose(&request, &host, ui)?;
-    let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, &host)?;
+    let program = Program::find(name, host)?;
+    let profile = choose(&request, host, ui)?;
+    let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, host)?;
     if let Some(format) = request.dry_run {
-        return report::answer(format, &program, &profile, &injection, &host);
+        return report::answer(format, &program, &profile, &injection, host);
     }
     if request.verbose {
-        report::tell(&program, &profile, &injection, &host);
+        report::tell(&program, &profile, &injection, host);
     }
-    for warning in injection.warnings(&profile, &host) {
+    for warning in injection.warnings(&profile, host) {
         ui.warn(&warning);
     }
-    let environment = fill(profile, injection, &request, &host, ui)?;
-    exec::keep_back_descriptors(&host);
+    let environment = fill(profile, injection, &request, host, ui)?;
+    exec::keep_back_descriptors(host);
     Err(exec::run(program, &request.command, &environment))
 }
 

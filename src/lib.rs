@@ -9,6 +9,7 @@ compile_error!("withkey runs on Linux and macOS: Windows has no execve, which wi
 
 use std::panic::{self, AssertUnwindSafe};
 
+pub mod advice;
 pub mod cli;
 pub mod config;
 pub mod error;
@@ -47,26 +48,26 @@ pub fn run(host: Host) -> Exit {
     exit
 }
 
-fn dispatch(host: Host) -> Exit {
+fn dispatch(mut host: Host) -> Exit {
     let request = match cli::parse(&host.arguments) {
         Ok(request) => request,
         Err(refused) => {
-            Ui::new(Color::Auto, &host).error(&refused.error);
+            Ui::new(Color::Auto, &host).error_with(&refused.error, advice::advice(&refused.error, &host));
             return refused.exit;
         }
     };
     match request {
         Request::Launch(launch) => {
             let ui = Ui::new(launch.color, &host);
-            launch::run(launch, host, ui).unwrap_or_else(|error| {
-                ui.error(&error);
+            launch::run(launch, &mut host, ui).unwrap_or_else(|error| {
+                ui.error_with(&error, advice::advice(&error, &host));
                 error.exit_of_launch()
             })
         }
         Request::Verb(verb, color) => {
             let ui = Ui::new(color, &host);
             verb::run(verb, &host, ui).unwrap_or_else(|error| {
-                ui.error(&error);
+                ui.error_with(&error, advice::advice(&error, &host));
                 error.exit_of_verb()
             })
         }

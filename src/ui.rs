@@ -29,12 +29,17 @@ impl Ui {
 
     /// An error's lines, on standard error.
     pub fn error(self, error: &Error) {
+        self.error_with(error, None);
+    }
+
+    /// The same; `advice` takes the place of the error's own hint.
+    pub fn error_with(self, error: &Error, advice: Option<String>) {
         let words = error.words();
         self.line("error", Style::Error, &words.error);
         if let Some(cause) = words.cause {
             self.line("cause", Style::Heading, &cause);
         }
-        if let Some(hint) = words.hint {
+        if let Some(hint) = advice.or(words.hint) {
             self.line("hint", Style::Hint, &hint);
         }
     }

@@ -102,7 +102,7 @@ fn the_answer_says_where_command_begins_and_what_the_last_word_could_be() {
         command 4
         $ withkey __complete statu
         command 1
-        status\tSay which profile is used here, why, and what a command's environment would gain and lose
+        status\tSay which profile is used here, and why
         $ withkey __complete -- statu
         command 2
         $ withkey __complete --profile=w

@@ -75,12 +75,13 @@ fn withkey_alone_shows_the_help_on_standard_error_and_fails() {
 
 #[test]
 fn no_line_of_the_help_is_wider_than_a_terminal_may_be() {
-    for words in
-        [&["--help"][..], &["add", "--help"], &["use", "--help"], &["status", "-h"], &["list", "-h"], &["remove", "-h"]]
-    {
-        let text = Sandbox::new().withkey(words).run().stdout();
-        for line in text.lines() {
-            assert!(line.chars().count() <= 120, "{words:?}: {line}");
+    let verbs = withkey::cli::verbs::VERBS.iter().map(|verb| vec![*verb]);
+    for before in std::iter::once(Vec::new()).chain(verbs) {
+        for help in ["-h", "--help"] {
+            let text = Sandbox::new().withkey([&before[..], &[help]].concat()).run().stdout();
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{before:?} {help}: {line}");
+            }
         }
     }
 }

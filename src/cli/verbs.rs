@@ -41,7 +41,7 @@ pub enum Verb {
     Add(Add),
     /// Tie a directory to a profile
     Use(Use),
-    /// Say which profile is used here, why, and what a command's environment would gain and lose
+    /// Say which profile is used here, and why
     Status(Status),
     /// List the profiles with their masked keys
     List(List),

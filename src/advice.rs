@@ -56,8 +56,15 @@ fn with_env(name: &str, host: &Host) -> String {
         if word.as_bytes() == name.as_bytes() && !words.iter().any(|word| word == "env") {
             words.push("env".to_owned());
         }
-        let word = without_value(&word.to_string_lossy());
-        words.push(shlex::try_quote(&word).map_or(word.clone(), |quoted| quoted.into_owned()));
+        words.push(quoted(&without_value(&word.to_string_lossy())));
     }
     words.join(" ")
+}
+
+/// A word as a person would type it: in quotes only when the shell needs them.
+fn quoted(word: &str) -> String {
+    if !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "_=./:@%+,-…".contains(c)) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
 }

@@ -11,20 +11,29 @@ pub mod sanitize;
 pub mod style;
 mod terminal;
 
+use layout::Layout;
 use sanitize::clean;
 use style::{Color, Style};
 
-/// Whether colour is used on standard error, decided once.
+/// Whether colour is used on standard error and on standard output, decided once.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     colored: bool,
+    answer_colored: bool,
 }
 
 impl Ui {
-    /// Decides by `--color`, NO_COLOR (no-color.org), TERM and whether standard error is a terminal.
+    /// Decides by `--color`, NO_COLOR (no-color.org), TERM and what is a terminal.
     #[must_use]
     pub fn new(color: Color, host: &Host) -> Self {
-        Self { colored: color.decide(host, stderr_is_terminal) }
+        let answer_colored = stdout_is_colored(color, host);
+        Self { colored: color.decide(host, stderr_is_terminal), answer_colored }
+    }
+
+    /// How the answer is laid out.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        Layout::of_answer(self.answer_colored)
     }
 
     /// An error's lines, on standard error.

@@ -28,7 +28,7 @@ pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
     match verb {
         Verb::Add(words) => add::run(words, host, ui),
         Verb::Use(words) => r#use::run(words, host, ui),
-        Verb::Status(words) => status::run(&words, host),
+        Verb::Status(words) => status::run(&words, host, ui),
         Verb::List(words) => list::run(&words, host, ui),
         Verb::Check(words) => check::run(&words, host, ui),
         Verb::Rotate(words) => rotate::run(&words, host, ui),

@@ -1,5 +1,7 @@
 //! `withkey status`: which profile here, why, and what COMMAND's environment would gain and lose. Opens no store.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::verbs::Status;
@@ -8,10 +10,11 @@ use crate::exit::Exit;
 use crate::host::{self, Host};
 use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
-use crate::profile::{Profile, USUAL_VARIABLE};
+use crate::profile::{Profile, Source, USUAL_VARIABLE};
 use crate::provider::{self, Provider};
 use crate::store::identity;
-use crate::ui::{self, sanitize};
+use crate::ui::layout::Layout;
+use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -42,7 +45,7 @@ struct PageJson {
 }
 
 /// Runs the verb.
-pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
+pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let option = words.profile.as_deref().map(str::parse).transpose()?;
     let directory = host::current_directory()?;
     let profile = resolve::resolve(option.as_ref(), host)?.map(|chosen| Profile::open(chosen, host)).transpose()?;
@@ -67,28 +70,32 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
-    let text = if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref()) };
+    let text =
+        if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref(), &directory, host, ui.layout()) };
     ui::answer(&text).map(|()| Exit::Done)
 }
 
-fn lines(report: &Report, profile: Option<&Profile>) -> String {
+fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Host, layout: Layout) -> String {
     let none = || "none here; withkey add stores a key, withkey use PROFILE ties one to this directory".to_owned();
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
-    let mut text = ui::facts(&[
-        ("directory", report.directory.clone()),
+    let source = |profile: &Profile| match &profile.source {
+        Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
+        source => source.to_string(),
+    };
+    let mut rows = vec![
+        ("directory", layout.path(directory, &report.directory, host)),
         ("profile", report.profile.map_or_else(none, str::to_owned)),
-        ("source", profile.map_or(String::new(), |profile| profile.source.to_string())),
+        ("source", profile.map_or(String::new(), source)),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
         ("added", report.added.join(", ")),
         ("replaced", report.replaced.join(", ")),
         ("dropped", report.dropped.join(", ")),
         ("recipient", report.recipient.clone().unwrap_or_default()),
-    ]);
-    for page in &report.pages {
-        text += &ui::facts(&[(&format!("{} {}", page.provider, page.page), page.url.to_owned())]);
-    }
-    text
+    ];
+    let names: Vec<_> = report.pages.iter().map(|page| format!("{} {}", page.provider, page.page)).collect();
+    rows.extend(names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())));
+    layout.facts(&rows)
 }
 
 /// The pages of the providers whose keys are injected; OpenAI's when none is.

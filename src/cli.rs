@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -14,10 +14,13 @@ use crate::profile::Variable;
 use crate::profile::injection::Wanted;
 use crate::ui::style::Color;
 
+pub mod expect;
+pub mod help;
 pub mod verbs;
 
+use help::Page;
 pub use verbs::Verb;
-use verbs::{LATER_VERBS, VERBS, VerbLine};
+use verbs::{VERBS, VerbLine};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -26,10 +29,14 @@ pub enum Request {
     Launch(Launch),
     /// Answer to a verb.
     Verb(Verb, Color),
-    /// Help or version, on standard output.
+    /// Say what the last of these words could become, for the shells' completion.
+    Complete(Vec<String>),
+    /// The version, on standard output.
     Show(String),
+    /// A page of help, on standard output.
+    Help(Page, Color),
     /// The help, because nothing was asked: on standard error, as a failure.
-    ShowUsage(String),
+    HelpUnasked(Page),
 }
 
 /// An answer's form.
@@ -81,14 +88,17 @@ pub struct Refused {
     pub exit: Exit,
 }
 
+/// The very first word of a call that the scripts in `completions` make and no person does: the words typed so far, without
+/// their quotes, follow it. What comes back is told in `verb::completions::answer`.
+const COMPLETE: &[u8] = b"__complete";
+
 /// Runs COMMAND with this directory's API key in its environment, and leaves the key nowhere else.
 #[derive(Debug, Parser)]
 #[command(
     name = "withkey",
     version,
     disable_help_subcommand = true,
-    override_usage = "withkey [OPTIONS] [--] COMMAND [ARG]...\n       withkey VERB ...",
-    after_help = AFTER_HELP
+    override_usage = "withkey [OPTIONS] [--] COMMAND [ARG]...\n       withkey VERB ..."
 )]
 struct LaunchLine {
     /// Use this profile; bindings and dotfiles are not looked at
@@ -123,24 +133,6 @@ struct LaunchLine {
     command: Vec<OsString>,
 }
 
-const AFTER_HELP: &str = "\
-Verbs (the first word only; `withkey -- add` runs a program named add):
-  add [PROFILE] [VARIABLE]...  take keys in and store them
-  use PROFILE [DIR]            tie a directory to a profile
-  allow [FILE]                 let a project's dotfile found in a directory be used
-  status                       which profile here, and why
-  list                         the profiles, with masked keys
-  remove PROFILE [VARIABLE]    delete a profile or one of its keys
-  `withkey VERB --help` tells more.
-
-Exit status: COMMAND's own; 125 when withkey fails, 126 when COMMAND cannot be run, 127 when it is not found.
-
-Examples:
-  withkey add                  store a key as the profile `default`
-  withkey add work --use       store one as `work` and tie this directory to it
-  withkey python app.py        run with this directory's key
-  withkey -p work make test    run with the key of `work`";
-
 /// Decides what `arguments` ask for.
 ///
 /// # Errors
@@ -148,20 +140,15 @@ Examples:
 pub fn parse(arguments: &[&'static CStr]) -> Result<Request, Refused> {
     let first = arguments.first().map(|first| first.to_bytes());
     match first {
-        None => Ok(Request::ShowUsage(help())),
+        None => Ok(Request::HelpUnasked(Page { verb: None, long: false })),
         Some(word) if VERBS.iter().any(|verb| verb.as_bytes() == word) => parse_verb(arguments),
-        Some(word) if LATER_VERBS.iter().any(|verb| verb.as_bytes() == word) => Err(later(word)),
+        Some(word) if word == COMPLETE => {
+            let words = arguments.iter().skip(1);
+            Ok(Request::Complete(words.map(|word| word.to_string_lossy().into_owned()).collect()))
+        }
         Some(word) if !word.starts_with(b"-") => Ok(plain(arguments)),
         Some(_) => parse_launch(arguments),
     }
-}
-
-/// A verb of the closed set that this version does not have must not run a program that a later one would not run.
-fn later(verb: &[u8]) -> Refused {
-    let verb = String::from_utf8_lossy(verb);
-    let what = format!("this version of withkey has no verb {verb} yet");
-    let hint = format!("to run a program of that name: withkey -- {verb}");
-    Refused { error: Error::Usage { what, hint }, exit: Exit::VerbUsage }
 }
 
 /// A launch without options. clap would find the same; it is left out because building it costs as much as the launch.
@@ -174,7 +161,7 @@ fn parse_launch(arguments: &[&CStr]) -> Result<Request, Refused> {
     let refused = |error| Refused { error, exit: Exit::LaunchFailed };
     let line = match LaunchLine::try_parse_from(words(arguments)) {
         Ok(line) => line,
-        Err(error) => return shown(error, None).map_err(refused),
+        Err(error) => return shown(error, arguments, None).map_err(refused),
     };
     if line.command.is_empty() {
         return Err(refused(Error::usage("no COMMAND is given", None)));
@@ -206,7 +193,9 @@ fn parse_verb(arguments: &[&CStr]) -> Result<Request, Refused> {
     let verb = arguments.first().map(|word| word.to_string_lossy().into_owned());
     match VerbLine::try_parse_from(words(arguments)) {
         Ok(line) => Ok(Request::Verb(line.verb, line.color)),
-        Err(error) => shown(error, verb.as_deref()).map_err(|error| Refused { error, exit: Exit::VerbUsage }),
+        Err(error) => {
+            shown(error, arguments, verb.as_deref()).map_err(|error| Refused { error, exit: Exit::VerbUsage })
+        }
     }
 }
 
@@ -217,9 +206,14 @@ fn words(arguments: &[&CStr]) -> impl Iterator<Item = OsString> {
 }
 
 /// clap's answer: help and version are answers, all else is an error in our own form.
-fn shown(error: clap::Error, verb: Option<&str>) -> Result<Request, Error> {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Ok(Request::Show(error.render().to_string()));
+fn shown(error: clap::Error, arguments: &[&CStr], verb: Option<&str>) -> Result<Request, Error> {
+    match error.kind() {
+        ErrorKind::DisplayVersion => return Ok(Request::Show(error.render().to_string())),
+        ErrorKind::DisplayHelp => {
+            let long = arguments.iter().any(|word| word.to_bytes() == b"--help");
+            return Ok(Request::Help(Page { verb: verb.map(str::to_owned), long }, color_of(arguments)));
+        }
+        _ => {}
     }
     let argument = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => argument.clone(),
@@ -240,13 +234,43 @@ fn shown(error: clap::Error, verb: Option<&str>) -> Result<Request, Error> {
         ErrorKind::InvalidUtf8 => "a word is not UTF-8 text".to_owned(),
         _ => error.render().to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
     };
-    Err(Error::usage(what, verb))
+    let near = [ContextKind::SuggestedArg, ContextKind::SuggestedValue].into_iter().find_map(|kind| error.get(kind));
+    let near = match near {
+        Some(ContextValue::String(near)) => Some(near.clone()),
+        Some(ContextValue::Strings(near)) => near.first().cloned(),
+        _ => None,
+    };
+    Err(match (Error::usage(what, verb), near) {
+        (Error::Usage { what, hint }, Some(near)) => {
+            Error::Usage { what, hint: format!("did you mean {near}? {hint}") }
+        }
+        (error, _) => error,
+    })
 }
 
-/// The help of withkey itself.
-#[must_use]
-pub fn help() -> String {
-    <LaunchLine as clap::CommandFactory>::command().render_help().to_string()
+/// The tree of the launch's options.
+fn launch_tree() -> clap::Command {
+    let mut tree = <LaunchLine as clap::CommandFactory>::command();
+    tree.build();
+    tree
+}
+
+/// The tree of the verbs.
+fn verb_tree() -> clap::Command {
+    let mut tree = <VerbLine as clap::CommandFactory>::command();
+    tree.build();
+    tree
+}
+
+/// What `--color` says beside a question for help, which ends clap's reading.
+fn color_of(arguments: &[&CStr]) -> Color {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let value = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(at + 1).map(|value| value.as_ref()),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    });
+    value.and_then(|value| Color::from_str(value, false).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod unlock;
 
 use helper::Helper;
 use life::Life;
+pub mod completions;
 pub mod online;
 pub mod rotation;
 
@@ -137,6 +138,8 @@ pub enum Error {
     Online(online::Online),
     /// Replacing a key.
     Rotation(rotation::Rotation),
+    /// What `completions` could not do.
+    Completions(completions::Completions),
     /// A panic was caught at the door.
     Internal,
 }
@@ -187,6 +190,15 @@ fn io(source: &io::Error) -> String {
     }
 }
 
+/// A word as it may be shown: of `NAME=VALUE` a value that is long enough to be a key is left out.
+#[must_use]
+pub fn without_value(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, value)) if value.len() >= crate::key::SHORTEST => format!("{name}=…"),
+        _ => word.to_owned(),
+    }
+}
+
 impl Error {
     /// A usage error that points to the help of a verb, or of withkey itself.
     pub fn usage(what: impl Into<String>, verb: Option<&str>) -> Self {
@@ -223,7 +235,7 @@ impl Error {
         match self {
             Self::Usage { what, hint } => Words::new(what).hint(hint),
             Self::ProgramNotFound { name, elsewhere } => {
-                let words = Words::new(format!("program not found: {name}"));
+                let words = Words::new(format!("program not found: {}", without_value(name)));
                 match elsewhere {
                     Some(path) => words.cause("it is not on PATH").hint(format!("it is at {}", p(path))),
                     None if name.contains('/') => words.cause("no such file, or its interpreter is missing"),
@@ -403,6 +415,7 @@ impl Error {
             Self::Unlock(unlock) => unlock.words(),
             Self::Online(online) => online.words(),
             Self::Rotation(rotation) => rotation.words(),
+            Self::Completions(failure) => failure.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

@@ -136,9 +136,16 @@ impl Host {
     }
 
     fn folder(&self, variable: &'static str, below_home: &str) -> Result<PathBuf, Error> {
+        self.base_folder(variable, below_home).map(|base| base.join("withkey"))
+    }
+
+    /// One of the XDG base directories, which other programs' files lie in too.
+    ///
+    /// # Errors
+    /// When neither HOME nor the XDG variable leads anywhere.
+    pub fn base_folder(&self, variable: &'static str, below_home: &str) -> Result<PathBuf, Error> {
         let base = self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let base = base.or_else(|| self.home().map(|home| home.join(below_home)));
-        base.map(|base| base.join("withkey")).ok_or(Error::NoHome { variable })
+        base.or_else(|| self.home().map(|home| home.join(below_home))).ok_or(Error::NoHome { variable })
     }
 
     /// The coding agent's variable that is set here, if one is.

@@ -35,41 +35,41 @@ const LOOKS: usize = 1000;
 ///
 /// # Errors
 /// When anything on the way fails; COMMAND was not started then.
-pub fn run(request: Launch, mut host: Host, ui: Ui) -> Result<Exit, Error> {
+pub fn run(request: Launch, host: &mut Host, ui: Ui) -> Result<Exit, Error> {
     if request.spawn && request.dry_run.is_none() {
         // Before anything secret is read: the parent never holds a key.
-        if let Some(child) = spawn::fork(&mut host)? {
+        if let Some(child) = spawn::fork(host)? {
             return spawn::mirror(child);
         }
     }
     let name = request.command.first().ok_or(Error::Internal)?;
-    let program = Program::find(name, &host)?;
-    let mut profile = choose(&request, &host, ui)?;
+    let program = Program::find(name, host)?;
+    let mut profile = choose(&request, host, ui)?;
     if request.dry_run.is_none() {
         // What a project's dotfile holds is known when it is opened; a profile has its description for that.
-        project::open_chosen(&mut profile, &host)?;
+        project::open_chosen(&mut profile, host)?;
     }
-    let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, &host)?;
-    let config = Config::read(&host)?;
+    let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, host)?;
+    let config = Config::read(host)?;
     expiry::refuse(&profile, &injection, &config)?;
     if let Some(format) = request.dry_run {
-        return report::answer(format, &program, &profile, &injection, &host);
+        return report::answer(format, &program, &profile, &injection, host);
     }
     if request.verbose {
-        report::tell(&program, &profile, &injection, &host);
+        report::tell(&program, &profile, &injection, host);
     }
-    for warning in injection.warnings(&profile, &host) {
+    for warning in injection.warnings(&profile, host) {
         ui.warn(&warning);
     }
-    expiry::warn(&profile, &injection, &host, ui);
-    let entry = (!config.no_log).then(|| record::entry(&program, &profile, &injection, &host));
-    let environment = fill(profile, injection, &request, &host, ui)?;
-    if let Some(Err(error)) = entry.map(|entry| record::append(entry, &host))
+    expiry::warn(&profile, &injection, host, ui);
+    let entry = (!config.no_log).then(|| record::entry(&program, &profile, &injection, host));
+    let environment = fill(profile, injection, &request, host, ui)?;
+    if let Some(Err(error)) = entry.map(|entry| record::append(entry, host))
         && request.verbose
     {
         ui.warn(&format!("this launch is not in the log: {}", error.words().error));
     }
-    exec::keep_back_descriptors(&host);
+    exec::keep_back_descriptors(host);
     Err(exec::run(program, &request.command, &environment))
 }
 

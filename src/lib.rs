@@ -9,6 +9,7 @@ compile_error!("withkey runs on Linux and macOS: Windows has no execve, which wi
 
 use std::panic::{self, AssertUnwindSafe};
 
+pub mod advice;
 pub mod cli;
 pub mod config;
 pub mod error;
@@ -48,32 +49,40 @@ pub fn run(host: Host) -> Exit {
     exit
 }
 
-fn dispatch(host: Host) -> Exit {
+fn dispatch(mut host: Host) -> Exit {
     let request = match cli::parse(&host.arguments) {
         Ok(request) => request,
         Err(refused) => {
-            Ui::new(Color::Auto, &host).error(&refused.error);
+            Ui::new(Color::Auto, &host).error_with(&refused.error, advice::advice(&refused.error, &host));
             return refused.exit;
         }
     };
     match request {
         Request::Launch(launch) => {
             let ui = Ui::new(launch.color, &host);
-            launch::run(launch, host, ui).unwrap_or_else(|error| {
-                ui.error(&error);
+            launch::run(launch, &mut host, ui).unwrap_or_else(|error| {
+                ui.error_with(&error, advice::advice(&error, &host));
                 error.exit_of_launch()
             })
         }
         Request::Verb(verb, color) => {
             let ui = Ui::new(color, &host);
             verb::run(verb, &host, ui).unwrap_or_else(|error| {
-                ui.error(&error);
+                ui.error_with(&error, advice::advice(&error, &host));
                 error.exit_of_verb()
             })
         }
+        Request::Complete(words) => {
+            verb::completions::answer::run(&words, &host);
+            Exit::Done
+        }
         Request::Show(text) => ui::answer(&text).map_or(Exit::LaunchFailed, |()| Exit::Done),
-        Request::ShowUsage(text) => {
-            ui::say(&text);
+        Request::Help(page, color) => {
+            let text = cli::help::page(&page, ui::stdout_is_colored(color, &host));
+            ui::answer(&text).map_or(Exit::LaunchFailed, |()| Exit::Done)
+        }
+        Request::HelpUnasked(page) => {
+            ui::say(&cli::help::page(&page, Color::Auto.decide(&host, ui::stderr_is_terminal)));
             Exit::LaunchFailed
         }
     }

@@ -5,35 +5,50 @@ use std::io::{self, IsTerminal, Write};
 use crate::error::Error;
 use crate::host::Host;
 
+pub mod layout;
 pub mod prompt;
 pub mod sanitize;
 pub mod style;
 mod terminal;
 
+use layout::Layout;
 use sanitize::clean;
 use style::{Color, Style};
 
-/// Whether colour is used on standard error, decided once.
+/// Whether colour is used on standard error and on standard output, decided once.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     colored: bool,
+    answer_colored: bool,
 }
 
 impl Ui {
-    /// Decides by `--color`, NO_COLOR (no-color.org), TERM and whether standard error is a terminal.
+    /// Decides by `--color`, NO_COLOR (no-color.org), TERM and what is a terminal.
     #[must_use]
     pub fn new(color: Color, host: &Host) -> Self {
-        Self { colored: color.decide(host, stderr_is_terminal) }
+        let answer_colored = stdout_is_colored(color, host);
+        Self { colored: color.decide(host, stderr_is_terminal), answer_colored }
+    }
+
+    /// How the answer is laid out.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        Layout::of_answer(self.answer_colored)
     }
 
     /// An error's lines, on standard error.
     pub fn error(self, error: &Error) {
+        self.error_with(error, None);
+    }
+
+    /// The same; `advice` takes the place of the error's own hint.
+    pub fn error_with(self, error: &Error, advice: Option<String>) {
         let words = error.words();
         self.line("error", Style::Error, &words.error);
         if let Some(cause) = words.cause {
             self.line("cause", Style::Heading, &cause);
         }
-        if let Some(hint) = words.hint {
+        if let Some(hint) = advice.or(words.hint) {
             self.line("hint", Style::Hint, &hint);
         }
     }
@@ -81,6 +96,12 @@ pub fn answer(text: &str) -> Result<(), Error> {
 #[must_use]
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
+}
+
+/// Whether the answer is coloured; see [`Color::decide`].
+#[must_use]
+pub fn stdout_is_colored(color: Color, host: &Host) -> bool {
+    color.decide(host, || io::stdout().is_terminal())
 }
 
 /// Rows of `name: value`, those without a value left out.

@@ -10,6 +10,7 @@ use crate::ui::Ui;
 mod add;
 mod allow;
 mod check;
+pub mod completions;
 mod list;
 mod lock;
 mod log;
@@ -32,7 +33,7 @@ pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
     match verb {
         Verb::Add(words) => add::run(words, host, ui),
         Verb::Use(words) => r#use::run(words, host, ui),
-        Verb::Status(words) => status::run(&words, host),
+        Verb::Status(words) => status::run(&words, host, ui),
         Verb::List(words) => list::run(&words, host, ui),
         Verb::Check(words) => check::run(&words, host, ui),
         Verb::Rotate(words) => rotate::run(&words, host, ui),
@@ -42,6 +43,7 @@ pub fn run(verb: Verb, host: &Host, ui: Ui) -> Result<Exit, Error> {
         Verb::Unlock(words) => unlock::run(&words, host, ui),
         Verb::Lock(words) => lock::run(&words, host, ui),
         Verb::Log(words) => log::run(&words, host, ui),
+        Verb::Completions(words) => completions::run(&words, host, ui),
     }
 }
 
@@ -60,7 +62,8 @@ fn a_persons(verb: &Verb) -> Option<&'static str> {
         | Verb::Move(_)
         | Verb::Allow(_)
         | Verb::Lock(_)
-        | Verb::Log(_) => None,
+        | Verb::Log(_)
+        | Verb::Completions(_) => None,
     }
 }
 

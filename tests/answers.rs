@@ -46,7 +46,7 @@ fn list_shows_every_profile_and_no_key() {
           OPENAI_API_KEY  sk-…ghij  added TODAY
         work (dotfile)
           OPENAI_API_KEY  sk-…tsrq  added TODAY
-          MY_SECRET       …  added TODAY
+          MY_SECRET       …         added TODAY
           /sandbox/project
         $ withkey use --default work 2>/dev/null; withkey list | grep default
         default (dotfile)

@@ -8,11 +8,21 @@ use crate::profile::description::StoreKind;
 use crate::ui::style::Color;
 
 /// Every verb. A program of the same name is run by `withkey -- NAME`.
-pub const VERBS: [&str; 12] =
-    ["add", "use", "status", "list", "check", "rotate", "move", "remove", "allow", "unlock", "lock", "log"];
-
-/// The other words of the set that is closed for 1.x.
-pub const LATER_VERBS: [&str; 1] = ["completions"];
+pub const VERBS: [&str; 13] = [
+    "add",
+    "use",
+    "status",
+    "list",
+    "check",
+    "rotate",
+    "move",
+    "remove",
+    "allow",
+    "unlock",
+    "lock",
+    "log",
+    "completions",
+];
 
 /// A line that begins with a verb.
 #[derive(Debug, Parser)]
@@ -29,15 +39,10 @@ pub struct VerbLine {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Take keys in and store them
-    ///
-    /// On a terminal each key is asked for and not shown. Else standard input gives them,
-    /// one a line, in the order of the variables. A key is cleaned, checked, stored, and
-    /// read back before it is called stored.
-    #[command(verbatim_doc_comment)]
     Add(Add),
     /// Tie a directory to a profile
     Use(Use),
-    /// Say which profile is used here, why, and what a command's environment would gain and lose
+    /// Say which profile is used here, and why
     Status(Status),
     /// List the profiles with their masked keys
     List(List),
@@ -57,6 +62,8 @@ pub enum Verb {
     Lock(Lock),
     /// Show who used what when
     Log(Log),
+    /// Print the completion script of a shell, or install it
+    Completions(Completions),
 }
 
 /// `withkey add`.
@@ -252,4 +259,26 @@ pub struct Log {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `withkey completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+    /// Write the script where the shell looks for it, in your own folders
+    #[arg(long)]
+    pub install: bool,
+}
+
+/// A shell that withkey completes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shell {
+    /// 4.2 or later; uses the package bash-completion where it is there
+    Bash,
+    /// 5.3 or later
+    Zsh,
+    /// 3.1 or later
+    Fish,
 }

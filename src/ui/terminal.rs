@@ -132,3 +132,19 @@ pub fn read_line(mut terminal: &File, hidden: bool, ask: impl Fn()) -> io::Resul
         }
     }
 }
+
+/// How many columns the terminal at standard output has, 80 when it does not say; nothing when that is no terminal.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    if !io::IsTerminal::is_terminal(&stdout) {
+        return None;
+    }
+    // SAFETY: all zeros are a valid winsize, and TIOCGWINSZ fills one.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size);
+        size
+    };
+    Some(usize::from(size.ws_col)).map(|columns| if columns == 0 { 80 } else { columns.max(40) })
+}

@@ -1,6 +1,7 @@
 //! `withkey list`: the profiles, from their descriptions. Opens no store.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::log;
 use crate::profile::binding::{Bindings, Bound};
 use crate::profile::description;
 use crate::profile::{Description, ProfileName};
+use crate::ui::layout::Layout;
 use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
@@ -65,7 +67,7 @@ pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     } else if profiles.is_empty() && last.is_none() {
         ui.notice("no profile yet; withkey add stores a key");
     } else {
-        ui::answer(&table(&profiles))?;
+        ui::answer(&table(&profiles, host, ui.layout()))?;
     }
     for error in &unreadable {
         ui.error(error);
@@ -101,29 +103,30 @@ fn profile(
 }
 
 /// One block a profile: its name and store, its keys, its directories.
-fn table(profiles: &[ProfileJson]) -> String {
+fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
     let mut text = String::new();
     for profile in profiles {
+        if layout.is_terminal() && !text.is_empty() {
+            text.push('\n');
+        }
         let default = if profile.default { ", the default" } else { "" };
-        text += &format!("{} ({}{default})\n", profile.profile, profile.store);
-        let width = profile.keys.iter().map(|key| key.variable.len()).max().unwrap_or(0);
-        for key in &profile.keys {
-            let day = |label: &str, date: &Option<String>| {
-                date.as_deref().map_or(String::new(), |date| format!("  {label} {}", date.get(..10).unwrap_or(date)))
-            };
+        text += &format!("{} ({}{default})\n", layout.heading(&profile.profile), profile.store);
+        let day = |label: &str, date: &Option<String>| {
+            date.as_deref().map_or(String::new(), |date| format!("{label} {}", date.get(..10).unwrap_or(date)))
+        };
+        let row = |key: &KeyJson| {
             let dates = [
                 day("added", &key.added),
                 day("created", &key.created),
                 day("last used", &key.last_used),
                 day("expires", &key.expires),
             ];
-            let dates = dates.concat();
-            text += &sanitize::clean(&format!("  {:width$}  {}{dates}", key.variable, key.masked));
-            text.push('\n');
-        }
+            [key.variable.clone(), key.masked.clone()].into_iter().chain(dates).collect()
+        };
+        text += &layout.table(&profile.keys.iter().map(row).collect::<Vec<_>>());
         for directory in &profile.directories {
-            text += &sanitize::clean(&format!("  {directory}"));
-            text.push('\n');
+            let shown = layout.path(Path::new(directory), directory, host);
+            text += &format!("  {}\n", sanitize::clean(&shown));
         }
     }
     text

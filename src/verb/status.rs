@@ -1,5 +1,7 @@
 //! `withkey status`: which profile here, why, and what COMMAND's environment would gain and lose. Opens no store.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::verbs::Status;
@@ -11,10 +13,11 @@ use crate::profile::description::Described;
 use crate::profile::expiry::{self, Ending};
 use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
-use crate::profile::{Profile, ProfileName, USUAL_VARIABLE, date};
+use crate::profile::{Profile, ProfileName, Source, USUAL_VARIABLE, date};
 use crate::provider::{self, Provider};
 use crate::store::{helper, identity};
-use crate::ui::{self, sanitize};
+use crate::ui::layout::Layout;
+use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -67,7 +70,7 @@ struct PageJson {
 }
 
 /// Runs the verb.
-pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
+pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let option = words.profile.as_deref().map(str::parse).transpose()?;
     let directory = host::current_directory()?;
     let mut passed_over = Vec::new();
@@ -96,7 +99,8 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
-    let text = if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref()) };
+    let text =
+        if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref(), &directory, host, ui.layout()) };
     ui::answer(&text).map(|()| Exit::Done)
 }
 
@@ -119,7 +123,7 @@ fn old(described: &Described, old_after: Option<u16>, today: time::Date) -> Opti
     Some(OldJson { variable: described.variable.as_str(), days })
 }
 
-fn lines(report: &Report, profile: Option<&Profile>) -> String {
+fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Host, layout: Layout) -> String {
     let none = "none here; withkey add stores a key, withkey use PROFILE ties one to this directory";
     let named = match (report.profile, profile) {
         (Some(name), _) => name,
@@ -132,10 +136,14 @@ fn lines(report: &Report, profile: Option<&Profile>) -> String {
     let helpers = helpers.map(|key| format!("{} {}", key.variable, helper::line(key.helper)));
     let ending = report.ending.iter().map(|key| format!("{} {}", key.variable, key.words));
     let old = report.old.iter().map(|key| format!("{} is {} days old", key.variable, key.days));
-    let mut text = ui::facts(&[
-        ("directory", report.directory.clone()),
+    let source = |profile: &Profile| match &profile.source {
+        Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
+        source => source.to_string(),
+    };
+    let mut rows = vec![
+        ("directory", layout.path(directory, &report.directory, host)),
         ("profile", named.to_owned()),
-        ("source", profile.map_or(String::new(), |profile| profile.source.to_string())),
+        ("source", profile.map_or(String::new(), source)),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
         ("helper", helpers.collect::<Vec<_>>().join(", ")),
@@ -146,11 +154,10 @@ fn lines(report: &Report, profile: Option<&Profile>) -> String {
         ("dropped", report.dropped.join(", ")),
         ("passed over", report.passed_over.join(", ")),
         ("recipient", report.recipient.clone().unwrap_or_default()),
-    ]);
-    for page in &report.pages {
-        text += &ui::facts(&[(&format!("{} {}", page.provider, page.page), page.url.to_owned())]);
-    }
-    text
+    ];
+    let names: Vec<_> = report.pages.iter().map(|page| format!("{} {}", page.provider, page.page)).collect();
+    rows.extend(names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())));
+    layout.facts(&rows)
 }
 
 /// The pages of the providers whose keys are injected; OpenAI's when none is.

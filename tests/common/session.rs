@@ -73,7 +73,7 @@ fn answer(sandbox: &Sandbox, command: &str) -> String {
 }
 
 /// What differs from one run to the next by its name.
-fn anonymous(sandbox: &Sandbox, text: &str) -> String {
+pub fn anonymous(sandbox: &Sandbox, text: &str) -> String {
     let today = sandbox.directly(["/bin/date", "-u", "+%F"]).run().stdout();
     let text = text
         .replace(sandbox.home().to_str().unwrap(), "~")

@@ -1,0 +1,209 @@
+//! What help and manual say beyond clap's trees: one source for `-h`, `--help` and withkey(1).
+
+/// What is said about withkey itself or one verb.
+#[derive(Debug)]
+pub struct Text {
+    /// The verb; empty for withkey itself.
+    pub verb: &'static str,
+    /// How it is called, one form a line, without `withkey`.
+    pub usage: &'static [&'static str],
+    /// Paragraphs for `--help` and the manual.
+    pub more: &'static [&'static str],
+    /// A line to type, and what it does.
+    pub examples: &'static [(&'static str, &'static str)],
+}
+
+/// When the manual was last changed by hand.
+pub const DATE: &str = "2026-11-28";
+
+/// withkey itself.
+pub static LAUNCH: Text = Text {
+    verb: "",
+    usage: &["[OPTIONS] [--] COMMAND [ARG]...", "VERB ..."],
+    more: &[
+        "withkey finds the profile that belongs to the current directory, reads its key from its store, puts it into the \
+         environment of COMMAND, wipes its own memory, and becomes COMMAND. Options stand before COMMAND; from COMMAND \
+         on every word is COMMAND's.",
+        "The profile is the first that answers: -p; WITHKEY_PROFILE; the nearest directory upwards that is tied to one; \
+         the default. When its key cannot be read, COMMAND is not started.",
+        "A verb is one as the very first word only: `withkey -- list` runs a program named list.",
+    ],
+    examples: &[
+        ("withkey add", "take a key in, as the profile default"),
+        ("withkey add work --use", "take one in as work, and tie this directory to it"),
+        ("withkey python app.py", "run with this directory's key"),
+        ("withkey -p work make test", "run with the key of work"),
+        ("withkey -e LLM_KEY=OPENAI_API_KEY npm start", "give the key another name"),
+        ("withkey -n make test", "say what would happen, in names"),
+    ],
+};
+
+/// The verbs.
+pub static VERBS: &[Text] = &[
+    Text {
+        verb: "add",
+        usage: &["add [OPTIONS] [PROFILE] [VARIABLE]..."],
+        more: &[
+            "On a terminal each key is asked for and not shown. Else standard input gives them, one a line, in the order of \
+             the variables. A key is cleaned (quotes, blanks, NAME=), checked, stored, and read back before it is called \
+             stored.",
+            "A first word that can be no profile's name is a variable of the profile default.",
+        ],
+        examples: &[
+            ("withkey add", "ask for an OpenAI key, for the profile default"),
+            ("withkey add work --use", "for work, which this directory then uses"),
+            ("withkey add work ANTHROPIC_API_KEY", "a second key in the same profile"),
+            ("withkey add work --from .env", "take OPENAI_API_KEY out of a .env file"),
+            ("pass show openai | withkey add work", "take it from another program"),
+        ],
+    },
+    Text {
+        verb: "use",
+        usage: &["use PROFILE [DIR]", "use --default PROFILE", "use --remove [DIR]"],
+        more: &["The directory and all below it use the profile, until a nearer directory is tied to another one."],
+        examples: &[
+            ("withkey use work", "this directory uses work"),
+            ("withkey use client-a ~/src/a", "that one uses client-a"),
+            ("withkey use --default work", "every other directory uses work"),
+            ("withkey use --remove", "untie this directory"),
+        ],
+    },
+    Text {
+        verb: "status",
+        usage: &["status [OPTIONS]"],
+        more: &["Opens no store: it speaks of names and masked keys only, and names your provider's pages."],
+        examples: &[
+            ("withkey status", "the profile of this directory, and why"),
+            ("withkey status -p work", "as if work were chosen"),
+            ("withkey status --json", "for a program"),
+        ],
+    },
+    Text {
+        verb: "list",
+        usage: &["list [OPTIONS]"],
+        more: &[
+            "Opens no store. A masked key is its known prefix and its last four characters, as the provider's page \
+                 shows it.",
+        ],
+        examples: &[("withkey list", "every profile"), ("withkey list --json", "for a program")],
+    },
+    Text {
+        verb: "check",
+        usage: &["check [OPTIONS] [PROFILE]"],
+        more: &["Every part is probed by doing what a launch does with it, and each fault has the line that mends it."],
+        examples: &[
+            ("withkey check", "the profile of this directory"),
+            ("withkey check work --online", "ask the provider whether its keys work"),
+            ("withkey check --all", "every profile"),
+        ],
+    },
+    Text {
+        verb: "rotate",
+        usage: &["rotate [OPTIONS] PROFILE [VARIABLE]"],
+        more: &[
+            "The new key is taken in and switched to in one step; the old one is kept sealed until --finish. The old key \
+             works at its provider until you delete it there.",
+        ],
+        examples: &[
+            ("withkey rotate work", "take a new key in"),
+            ("withkey rotate work --undo", "go back to the old one"),
+            ("withkey rotate work --finish", "delete the old one for good"),
+        ],
+    },
+    Text {
+        verb: "move",
+        usage: &["move PROFILE STORE", "move --all STORE"],
+        more: &["The keys are copied, read back, compared, and only then deleted where they were."],
+        examples: &[
+            ("withkey move work keychain", "into the system's keychain"),
+            ("withkey move --all dotfile", "every profile into a dotfile of its own"),
+        ],
+    },
+    Text {
+        verb: "remove",
+        usage: &["remove [OPTIONS] PROFILE [VARIABLE]"],
+        more: &["Shows what goes and asks. A key that is removed here still works: delete it at its provider too."],
+        examples: &[
+            ("withkey remove work", "the profile, its keys and its bindings"),
+            ("withkey remove work LLM_KEY", "one key of it"),
+        ],
+    },
+    Text {
+        verb: "allow",
+        usage: &["allow [OPTIONS] [FILE]"],
+        more: &[
+            "Anyone can encrypt a dotfile to your public recipient, with a key of theirs in it. So one that is found in a \
+             directory is used only after you have seen its names and masked keys and said yes; when a name or a key in \
+             it changes, you are asked again.",
+        ],
+        examples: &[
+            ("withkey allow", "the nearest .env.age"),
+            ("withkey allow --never", "pass it over from now on"),
+            ("withkey allow --list", "what was said of which file"),
+        ],
+    },
+    Text {
+        verb: "unlock",
+        usage: &["unlock [OPTIONS]"],
+        more: &["Asks for the passphrase once; until the time is over, or `withkey lock`, no launch asks for it."],
+        examples: &[
+            ("withkey unlock", "for 15 minutes"),
+            ("withkey unlock --for 8h", "for a working day"),
+            ("withkey unlock --set-passphrase", "give the identity a passphrase"),
+        ],
+    },
+    Text { verb: "lock", usage: &["lock"], more: &[], examples: &[("withkey lock", "forget it now")] },
+    Text {
+        verb: "log",
+        usage: &["log [OPTIONS]"],
+        more: &["One line a launch: when, which profile, which command, where. No key, and no argument of a command."],
+        examples: &[
+            ("withkey log", "everything that is kept"),
+            ("withkey log -p work --since 7d", "the last week of work"),
+        ],
+    },
+    Text {
+        verb: "completions",
+        usage: &["completions [--install] SHELL"],
+        more: &[
+            "Behind COMMAND's first word COMMAND's own completion takes over, as if withkey were not there. Profiles are \
+             shown with their masked key and directories. No store is opened.",
+        ],
+        examples: &[
+            ("withkey completions bash --install", "write it where bash looks for it"),
+            ("source <(withkey completions zsh)", "use it in this zsh only"),
+        ],
+    },
+];
+
+/// Exit statuses.
+pub static EXIT_STATUS: &[(&str, &str)] = &[
+    ("COMMAND's own", "when COMMAND was started, death by a signal included"),
+    ("125", "withkey itself failed, and COMMAND was not started"),
+    ("126", "COMMAND was found and cannot be run"),
+    ("127", "COMMAND was not found"),
+    ("0, 1, 2", "a verb: done, failed, wrong words"),
+];
+
+/// Variables that withkey reads.
+pub static ENVIRONMENT: &[(&str, &str)] = &[
+    ("WITHKEY_PROFILE", "the profile, unless -p names one; `inherit` keeps the key that is there"),
+    ("WITHKEY_IDENTITY", "the identity itself, as text; COMMAND does not get it"),
+    ("WITHKEY_IDENTITY_FILE", "a file with the identity, age or SSH; COMMAND does not get it"),
+    ("NO_COLOR", "no colour"),
+    ("XDG_CONFIG_HOME, XDG_DATA_HOME", "where the files below lie, instead of ~/.config and ~/.local/share"),
+];
+
+/// Files that withkey keeps.
+pub static FILES: &[(&str, &str)] = &[
+    ("~/.config/withkey/bindings", "one line each, PROFILE PATH; PROFILE * is the default"),
+    ("~/.config/withkey/profiles/", "the profiles: NAME.toml describes, NAME.age holds the keys"),
+    ("~/.config/withkey/config.toml", "your options; absent for most people"),
+    ("~/.local/share/withkey/identity.txt", "your identity: back it up, nothing else opens your dotfiles"),
+];
+
+/// The text of a verb.
+#[must_use]
+pub fn of(verb: &str) -> Option<&'static Text> {
+    VERBS.iter().find(|text| text.verb == verb)
+}

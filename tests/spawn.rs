@@ -73,7 +73,7 @@ fn a_fault_signal_that_is_sent_reaches_command_too() {
         let listener = Listener::start(&sandbox, &[], |start| start);
         listener.withkey.signal(signal);
         listener.withkey.output_with(&format!("got {signal} "));
-        assert_eq!(listener.heard_before(64), [format!("{signal} from {}", listener.of_withkey())]);
+        assert_eq!(listener.heard_before(SIGUSR1), [format!("{signal} from {}", listener.of_withkey())]);
         let running = sandbox.probe(Mode::Spawn, &["listen:"]).limited(libc::RLIMIT_CORE, 0, 0).start();
         running.output_with("ready ");
         running.signal(signal);

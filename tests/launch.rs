@@ -235,6 +235,21 @@ in_both_modes! {
         }
     }
 
+    /// A file could be read once more from its beginning. Closed, its number would be that of COMMAND's next file.
+    fn an_identity_on_a_standard_descriptor_is_not_commands(mode: Mode) {
+        let sandbox = Sandbox::with_key();
+        let identity = fs::read(sandbox.identity()).unwrap();
+        fs::remove_file(sandbox.identity()).unwrap();
+        let file = sandbox.file("elsewhere", &identity, 0o600);
+        for (number, name) in [(0, "/dev/stdin"), (0, "/dev/fd/0"), (0, "/proc/self/fd/0"), (1, "/dev/fd/1"), (2, "/dev/fd/2")] {
+            let start = sandbox.launch(mode, sandbox.report_words()).set("WITHKEY_IDENTITY_FILE", name);
+            let found = Report::of(start.descriptor(number, File::open(&file).unwrap()), &sandbox.report_path());
+            let held = found.value(&format!("fd {number}"));
+            assert!(held.starts_with("/dev/null flags 0x0 "), "{name}: {held}");
+            assert!(found.environment().contains(KEY));
+        }
+    }
+
     /// COMMAND must not get the identity because withkey happened not to need it.
     fn an_identity_named_as_a_descriptor_is_closed_though_it_is_not_read(mode: Mode) {
         let sandbox = Sandbox::with_key();

@@ -9,7 +9,8 @@ use std::io::{ErrorKind, Read, Write};
 
 use common::{End, KEY, Mode, Running, Sandbox, Start, kill, look_for, pipe, until};
 use libc::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH,
+    SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGQUIT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP,
+    SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH,
 };
 
 /// What has its meaning between a terminal, a shell and its jobs, and is nothing to pass on.
@@ -62,6 +63,46 @@ fn a_signal_sent_to_withkey_reaches_command_exactly_once() {
         let marker = if signal == SIGUSR1 { SIGUSR2 } else { SIGUSR1 };
         assert_eq!(listener.heard_before(marker), [format!("{signal} from {}", listener.of_withkey())]);
     }
+}
+
+/// A debugger's user and a watchdog send them by kill(2); only those that a fault of the parent itself raises are its own.
+#[test]
+fn a_fault_signal_that_is_sent_reaches_command_too() {
+    let sandbox = Sandbox::with_key();
+    for signal in [SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS] {
+        let listener = Listener::start(&sandbox, &[], |start| start);
+        listener.withkey.signal(signal);
+        listener.withkey.output_with(&format!("got {signal} "));
+        assert_eq!(listener.heard_before(SIGUSR1), [format!("{signal} from {}", listener.of_withkey())]);
+        let running = sandbox.probe(Mode::Spawn, &["listen:"]).limited(libc::RLIMIT_CORE, 0, 0).start();
+        running.output_with("ready ");
+        running.signal(signal);
+        running.outcome().assert_end(End::Signal(signal));
+    }
+}
+
+/// Blocked is what COMMAND inherits, and there the signal waits; in the parent it would wait out of COMMAND's sight.
+#[test]
+fn a_signal_inherited_as_blocked_waits_in_command() {
+    let blocked = [SIGTERM, SIGUSR1, 34];
+    let listener = Listener::start(&Sandbox::with_key(), &[], |start| start.blocking(&blocked));
+    for signal in blocked {
+        listener.withkey.signal(signal);
+        listener.withkey.output_with(&format!("got {signal} "));
+    }
+    let mut heard = listener.heard_before(64);
+    heard.sort();
+    assert_eq!(heard, [10, 15, 34].map(|signal| format!("{signal} from {}", listener.of_withkey())));
+}
+
+/// fork(2) gives pending signals to no child, so the parent passes them on.
+#[test]
+fn a_signal_that_was_pending_before_the_launch_reaches_command() {
+    let listener = Listener::start(&Sandbox::with_key(), &[], |start| start.pending(SIGTERM).pending(34));
+    [SIGTERM, 34].map(|signal| listener.withkey.output_with(&format!("got {signal} ")));
+    let mut heard = listener.heard_before(64);
+    heard.sort();
+    assert_eq!(heard, [15, 34].map(|signal| format!("{signal} from {}", listener.of_withkey())));
 }
 
 /// Realtime signals queue: as many arrive as were sent.
@@ -144,6 +185,33 @@ fn a_command_that_stops_itself_stops_withkey_and_both_go_on_together() {
         running.signal_group(SIGCONT);
     }
     running.outcome().assert_exit(3).assert_stdout("one\ntwo\nthree\nfour\n");
+}
+
+/// Without withkey its number would be COMMAND's.
+#[test]
+fn who_continues_withkey_alone_continues_command() {
+    let sandbox = Sandbox::with_key();
+    let mut running = sandbox.probe(Mode::Spawn, &["stop:19", "say:on", "stop:19", "say:further", "exit:3"]).start();
+    for before in ["", "on\n"] {
+        assert_eq!(running.stopped(), libc::SIGSTOP);
+        assert_eq!(running.output(), before);
+        running.signal(SIGCONT);
+    }
+    running.outcome().assert_exit(3).assert_stdout("on\nfurther\n");
+}
+
+/// A shell continues the whole group: COMMAND must not see that twice.
+#[test]
+fn a_group_that_is_continued_is_so_once() {
+    let mut listener = Listener::start(&Sandbox::with_key(), &[], |start| start);
+    let of_test = format!("{SIGCONT} from process {}", std::process::id());
+    for round in 1..=5 {
+        kill(listener.command, libc::SIGSTOP);
+        assert_eq!(listener.withkey.stopped(), libc::SIGSTOP);
+        listener.withkey.signal_group(SIGCONT);
+        until("COMMAND goes on", || listener.withkey.output().matches(&of_test).count() == round);
+    }
+    assert_eq!(listener.heard_before(64), vec![of_test; 5]);
 }
 
 /// A reader of COMMAND's output must see its end, though withkey still waits for COMMAND itself.

@@ -33,15 +33,31 @@ pub fn run(program: Program, command: &[CString], environment: &Environment) -> 
 }
 
 /// A descriptor that was opened for withkey alone, and named as /dev/fd/N, is closed when COMMAND starts.
+///
+/// In the place of a standard one stands /dev/null: a COMMAND with a closed 0 to 2 would get one of its own files there.
+/// A terminal stays, since it is not withkey's alone.
 pub fn keep_back_descriptors(host: &Host) {
     for variable in [IDENTITY_FILE, PASSPHRASE_FILE] {
-        let named = host.variable(variable).and_then(|path| path.to_str());
-        let number =
-            named.and_then(|path| path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")));
-        if let Some(number) = number.and_then(|number| number.parse::<libc::c_int>().ok()).filter(|number| *number > 2)
-        {
-            // SAFETY: a plain system call; on a number that is not open it does nothing.
-            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        keep_back(host.variable(variable).and_then(|path| path.to_str()));
+    }
+}
+
+fn keep_back(named: Option<&str>) {
+    let number = named.and_then(|path| match path {
+        "/dev/stdin" => Some("0"),
+        _ => path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/")),
+    });
+    let Some(number) = number.and_then(|number| number.parse::<libc::c_int>().ok()) else { return };
+    // SAFETY: plain system calls; on a number that is not open they do nothing.
+    unsafe {
+        if number > 2 {
+            libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+        } else if number >= 0 && libc::isatty(number) == 0 {
+            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if null >= 0 {
+                libc::dup2(null, number);
+                libc::close(null);
+            }
         }
     }
 }

@@ -19,29 +19,26 @@ const LEFT_ALONE: [c_int; 8] = [
     libc::SIGSTOP,
 ];
 
-/// Raised by a fault of the process itself, or not to be caught.
-const OWN_FAULTS: [c_int; 8] = [
-    libc::SIGKILL,
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-    libc::SIGABRT,
-    libc::SIGSYS,
-];
+/// Raised by a fault of the process itself, unless somebody sends them.
+const FAULTS: [c_int; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
 
 static CHILD: AtomicI32 = AtomicI32::new(0);
 
 /// Sends a signal that was sent to us on to COMMAND. One that the terminal sends has reached COMMAND already, since it
-/// goes to the whole process group (its `si_code` is positive); one that COMMAND sends is not for itself.
+/// goes to the whole process group (its `si_code` is positive); one that COMMAND sends is not for itself. A fault of our
+/// own ends us, as if there were no handler.
 extern "C" fn pass_on(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
     let child = CHILD.load(Ordering::Relaxed);
     // SAFETY: the kernel gives a valid siginfo with SA_SIGINFO; the fields are read only where its si_code has them.
     // kill(2) is async-signal-safe, and errno is put back for the code that was interrupted.
     unsafe {
-        let code = (*info).si_code;
-        if child > 0 && code <= 0 && (*info).si_pid() != child {
+        let sender = ((*info).si_code <= 0).then(|| (*info).si_pid());
+        if FAULTS.contains(&signal) && sender.is_none_or(|sender| sender == libc::getpid()) {
+            // It is blocked while it is handled, and comes again as soon as this function returns.
+            libc::signal(signal, libc::SIG_DFL);
+            libc::kill(libc::getpid(), signal);
+        } else if child > 0 && sender.is_some_and(|sender| sender != child) {
             let errno = nix::errno::Errno::last_raw();
             libc::kill(child, signal);
             nix::errno::Errno::set_raw(errno);
@@ -67,11 +64,17 @@ impl Mask {
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
     }
 
-    /// The same for the parent of a COMMAND, in which keyboard stops are blocked.
+    /// The same for the parent of a COMMAND, in which keyboard stops are blocked, and what is passed on is not.
     ///
     /// Whether the job stops is COMMAND's to decide, and the parent follows it; its own default would stop it, and show
-    /// the shell a stopped job, although COMMAND goes on.
-    pub fn restore_without_stops(mut self) {
+    /// the shell a stopped job, although COMMAND goes on. A signal inherited as blocked is so in COMMAND, where it waits;
+    /// it must not wait here, out of COMMAND's sight. Nor must one that was pending before the fork, which the child has
+    /// not inherited.
+    pub fn restore_in_parent(mut self) {
+        for signal in handled() {
+            // SAFETY: takes a signal's number out of a set that is ours.
+            unsafe { libc::sigdelset(&raw mut self.0, signal) };
+        }
         for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
             // SAFETY: adds a signal's number to a set that is ours.
             unsafe { libc::sigaddset(&raw mut self.0, signal) };
@@ -118,16 +121,49 @@ impl Sigchld {
 /// From now on signals sent to this process go to `child`, but those that were ignored stay ignored.
 pub fn pass_on_to(child: c_int) {
     CHILD.store(child, Ordering::Relaxed);
-    for signal in 1..=last_signal() {
-        if !LEFT_ALONE.contains(&signal) && !OWN_FAULTS.contains(&signal) && !is_ignored(signal) {
-            set(signal, pass_on as *const () as libc::sighandler_t, libc::SA_SIGINFO | libc::SA_RESTART);
-        }
+    for signal in handled().filter(|signal| !is_ignored(*signal)) {
+        set(signal, pass_on as *const () as libc::sighandler_t, libc::SA_SIGINFO | libc::SA_RESTART);
     }
 }
 
-/// Stops this process as its child was stopped, and returns when it is continued.
-pub fn stop_by(signal: c_int) {
+/// Every signal that is passed on, unless it was inherited as ignored.
+fn handled() -> impl Iterator<Item = c_int> {
+    (1..=last_signal()).filter(|signal| *signal != libc::SIGKILL && !LEFT_ALONE.contains(signal))
+}
+
+/// Stops this process as its child was stopped, and returns when both are continued.
+pub fn stop_by(signal: c_int, child: c_int) {
     act(signal);
+    // SAFETY: asks for our own number.
+    if unsafe { libc::getpid() } != 1 {
+        continue_with(child);
+    }
+    // The kernel does not stop PID 1, which simply waits until its child goes on.
+}
+
+/// Continues `child` if it is still in the stop that was told last: who continues this process alone, by its number,
+/// means COMMAND. A shell continues the whole group, and usually the child has gone on by then; a short wait keeps it
+/// from a second SIGCONT when this process was the quicker one.
+fn continue_with(child: c_int) {
+    for _ in 0..20 {
+        if has_moved(child) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // SAFETY: plain system call; the child has not been waited for, so its number is its own.
+    unsafe { libc::kill(child, libc::SIGCONT) };
+}
+
+/// Whether `child` has ended, gone on or stopped anew since `wait` told of its stop. Takes none of that from `wait`.
+fn has_moved(child: c_int) -> bool {
+    let changes = libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG | libc::WNOWAIT;
+    let Ok(id) = libc::id_t::try_from(child) else { return true };
+    // SAFETY: an all-zero siginfo is a valid value, which is ours to be filled; without a change its number stays 0.
+    unsafe {
+        let mut info: siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_PID, id, &raw mut info, changes) != 0 || info.si_pid() != 0
+    }
 }
 
 /// Ends this process by the same signal as its child; returns only when the kernel does not let it, as for PID 1.

@@ -30,7 +30,7 @@ pub fn fork(host: &mut Host) -> Result<Option<i32>, Error> {
         memory::leave_to_child(host.identity.take());
         signals::pass_on_to(child);
         let_go_of_descriptors();
-        before.restore_without_stops();
+        before.restore_in_parent();
         return Ok(Some(child));
     }
     sigchld.restore();
@@ -45,7 +45,7 @@ pub fn fork(host: &mut Host) -> Result<Option<i32>, Error> {
 pub fn mirror(child: i32) -> Result<Exit, Error> {
     loop {
         match signals::wait(child).map_err(|source| Error::System { doing: "wait for COMMAND", source })? {
-            Change::Stopped(signal) => signals::stop_by(signal),
+            Change::Stopped(signal) => signals::stop_by(signal, child),
             Change::Exited(status) => return Ok(Exit::Command(status)),
             Change::Killed(signal) => {
                 signals::die_by(signal);

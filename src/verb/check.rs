@@ -1,12 +1,92 @@
-//! `withkey check`.
+//! `withkey check`: probes by doing what withkey relies on, and says how to mend what is wrong. Asks nobody for anything.
 
 use crate::cli::verbs::Check;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
-use crate::ui::Ui;
+use crate::profile::description::{self, Description};
+use crate::profile::{ProfileName, resolve};
+use crate::ui::{self, Ui};
 
-/// Runs the verb.
-pub fn run(_words: &Check, _host: &Host, _ui: Ui) -> Result<Exit, Error> {
-    Err(Error::usage("not in this step yet", Some("check")))
+mod bindings;
+mod clear;
+mod completions;
+mod environment;
+mod files;
+mod finding;
+mod identity;
+mod keychain;
+mod keyring;
+mod memory;
+mod path;
+mod profiles;
+mod report;
+
+use finding::{Finding, State};
+
+/// Runs the verb. Any problem makes it end with 1; the answer is complete all the same.
+pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
+    if words.online {
+        return Err(Error::usage("not in this step yet", Some("check")));
+    }
+    let folders = host.folders()?;
+    let described = described(host)?;
+    let (mut findings, examined) = examined(words, &described, host)?;
+    findings.extend(memory::probe());
+    findings.extend(keyring::probe());
+    findings.extend(keychain::probe(&described, host));
+    findings.extend(files::probe(folders));
+    findings.extend(identity::probe(&described, host));
+    findings.extend(bindings::probe(folders));
+    findings.extend(profiles::probe(&described, &examined, host, ui));
+    findings.extend(environment::probe(&examined, host));
+    findings.extend(clear::probe(&described, host));
+    findings.extend(completions::probe(host));
+    findings.extend(path::probe(host));
+    ui::answer(&report::text(&findings, words.json, host, ui)?)?;
+    let any_problem = findings.iter().any(|finding| finding.state == State::Problem);
+    Ok(if any_problem { Exit::VerbFailed } else { Exit::Done })
+}
+
+/// A profile, and its description or why it cannot be read.
+type Described = (ProfileName, Result<Description, Error>);
+
+fn described(host: &Host) -> Result<Vec<Described>, Error> {
+    let folders = host.folders()?;
+    let read = |name: ProfileName| match Description::read(folders, &name) {
+        Ok(Some(description)) => Some((name, Ok(description))),
+        // Removed since the folder was read.
+        Ok(None) => None,
+        Err(error) => Some((name, Err(error))),
+    };
+    Ok(description::names(folders)?.into_iter().filter_map(read).collect())
+}
+
+/// Which profiles' keys are looked at, and what there is to say of the choice.
+fn examined(words: &Check, described: &[Described], host: &Host) -> Result<(Vec<Finding>, Vec<ProfileName>), Error> {
+    if words.all {
+        return Ok((Vec::new(), described.iter().map(|(name, _)| name.clone()).collect()));
+    }
+    if let Some(name) = &words.profile {
+        let name: ProfileName = name.parse()?;
+        if !described.iter().any(|(known, _)| *known == name) {
+            return Err(Error::UnknownProfile { name: name.to_string(), chosen_by: None });
+        }
+        return Ok((Vec::new(), vec![name]));
+    }
+    Ok(match resolve::resolve(None, host) {
+        Ok(Some(chosen)) if chosen.name.is_inherit() => {
+            (vec![Finding::ok("profile", format!("inherit, by {}: nothing is injected", chosen.source))], vec![])
+        }
+        Ok(Some(chosen)) if described.iter().any(|(known, _)| *known == chosen.name) => {
+            (vec![Finding::ok("profile", format!("{}, by {}", chosen.name, chosen.source))], vec![chosen.name])
+        }
+        Ok(Some(chosen)) => {
+            let chosen_by = Some(chosen.source.to_string());
+            let unknown = Error::UnknownProfile { name: chosen.name.to_string(), chosen_by };
+            (vec![Finding::problem_of("profile", &unknown)], vec![])
+        }
+        Ok(None) => (vec![Finding::ok("profile", "none is chosen for this directory")], vec![]),
+        Err(error) => (vec![Finding::problem_of("profile", &error)], vec![]),
+    })
 }

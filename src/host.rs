@@ -119,11 +119,11 @@ impl Host {
         if let Some(folders) = self.folders.get() {
             return Ok(folders);
         }
-        let folders = Folders {
-            config: self.folder("XDG_CONFIG_HOME", ".config")?,
-            data: self.folder("XDG_DATA_HOME", ".local/share")?,
-            state: self.folder("XDG_STATE_HOME", ".local/state")?,
-        };
+        let config = self.folder("XDG_CONFIG_HOME", ".config")?;
+        let data = self.folder("XDG_DATA_HOME", ".local/share")?;
+        // Without HOME nobody names this one, and nothing that lies in it is a reason to fail.
+        let state = self.folder("XDG_STATE_HOME", ".local/state").unwrap_or_else(|_| data.clone());
+        let folders = Folders { config, data, state };
         Ok(self.folders.get_or_init(|| folders))
     }
 

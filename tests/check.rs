@@ -102,10 +102,10 @@ fn where_all_is_well_check_says_so() {
     answer.assert_ok("profile", "default, by default");
     answer.assert_ok("memory", "memfd_secret works");
     answer.assert_ok("kernel keyring", "withkey unlock works");
-    answer.assert_ok("files", "are yours alone");
+    answer.assert_ok("files", "other folders are yours alone");
     answer.assert_ok("identity", "it has no passphrase");
-    answer.assert_ok("bindings", "0 bindings");
-    answer.assert_ok("description", "1 profile, each can be read");
+    answer.assert_ok("bindings", "none");
+    answer.assert_ok("description", "1 profile, which can be read");
     answer.assert_ok("dotfile", "default opens: OPENAI_API_KEY");
     answer.assert_ok("environment", "no key is set in this shell");
     answer.assert_ok("clear keys", "none in this directory's .env files");
@@ -138,7 +138,7 @@ fn the_answer_for_people_is_a_table_that_shows_the_mending_line_below() {
     let file = sandbox.project().join(".env");
     let lines = format!(
         "problem  clear keys      line 1 of {0} holds OPENAI_API_KEY of profile default (sk-…ghij) in clear\n\
-         \x20                        to mend: it is stored: delete line 1 of {0}\n",
+         \x20                        to mend: delete line 1 of {0}; the key is stored\n",
         file.display()
     );
     assert!(outcome.stdout().contains(&lines), "{}", outcome.stdout());
@@ -278,7 +278,7 @@ fn bindings_that_lead_nowhere_are_told() {
     let gone = sandbox.path("gone");
     fs::create_dir(&gone).unwrap();
     sandbox.bind("default", &gone);
-    check(&sandbox).assert_ok("bindings", "1 binding, none leads nowhere");
+    check(&sandbox).assert_ok("bindings", "1 binding, to a profile that is there");
     fs::remove_dir(&gone).unwrap();
     let mend = format!("withkey use --remove {}", gone.display());
     check(&sandbox).assert("bindings", "warning", "there is no such directory", &mend);

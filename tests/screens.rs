@@ -54,6 +54,11 @@ fn the_errors_of_the_verbs_read_as_they_were_agreed() {
     screen("verb-errors.txt");
 }
 
+#[test]
+fn what_check_says_reads_as_it_was_agreed() {
+    screen("check.txt");
+}
+
 /// A file that no test reads would grow old.
 #[test]
 fn every_screen_is_looked_at() {

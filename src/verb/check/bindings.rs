@@ -32,9 +32,14 @@ pub fn probe(folders: &Folders) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        let count = bound.len();
-        let what = format!("{count} binding{}, none leads nowhere", if count == 1 { "" } else { "s" });
-        findings.push(Finding::ok(PROBE, what));
+        findings.push(Finding::ok(
+            PROBE,
+            match bound.len() {
+                0 => "none".to_owned(),
+                1 => "1 binding, to a profile that is there".to_owned(),
+                count => format!("{count} bindings, each to a profile that is there"),
+            },
+        ));
     }
     findings
 }

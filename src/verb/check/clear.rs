@@ -125,7 +125,7 @@ impl Known<'_> {
         let hash = self.salt.as_ref().map(|salt| salt.hash(word));
         if let Some(stored) = self.stored.iter().find(|stored| Some(stored.hash) == hash.as_deref()) {
             let what = format!("{place} holds {} of profile {} ({masked}) in clear", stored.variable, stored.profile);
-            return Some(Finding::problem(PROBE, what, format!("it is stored: delete {place}")));
+            return Some(Finding::problem(PROBE, what, format!("delete {place}; the key is stored")));
         }
         let prefix = provider::prefix_of(word);
         if !looks_random(word) || key::is_placeholder(word) || (prefix.is_none() && variable.is_none()) {

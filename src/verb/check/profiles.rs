@@ -17,9 +17,14 @@ pub fn probe(described: &[Described], examined: &[ProfileName], host: &Host, ui:
         findings.extend(read.as_ref().err().map(|error| Finding::problem_of(DESCRIPTION, error)));
     }
     if findings.is_empty() {
-        let count = described.len();
-        let what = format!("{count} profile{}, each can be read", if count == 1 { "" } else { "s" });
-        findings.push(Finding::ok(DESCRIPTION, what));
+        findings.push(Finding::ok(
+            DESCRIPTION,
+            match described.len() {
+                0 => "no profile yet".to_owned(),
+                1 => "1 profile, which can be read".to_owned(),
+                count => format!("{count} profiles, each can be read"),
+            },
+        ));
     }
     let dotfiles: Vec<_> = described
         .iter()
@@ -46,7 +51,7 @@ pub fn probe(described: &[Described], examined: &[ProfileName], host: &Host, ui:
         // The probe of the identity has said so.
         Err(_) => {
             let what = "not opened: the identity cannot be used";
-            findings.push(Finding::problem(DOTFILE, what, "mend the identity first"));
+            findings.push(Finding::problem(DOTFILE, what, "as the identity above"));
         }
     }
     findings

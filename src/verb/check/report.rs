@@ -31,7 +31,8 @@ pub fn text(findings: &[Finding], json: bool, host: &Host, ui: Ui) -> Result<Str
         return ui::json(&Report { version: 1, problems, warnings, identity, findings });
     }
     let width = findings.iter().map(|finding| finding.probe.len()).max().unwrap_or(0);
-    let mut text = String::new();
+    let heading = format!("state    {:width$}  found", "probed");
+    let mut text = ui.paint_answer(Style::Heading, &heading) + "\n";
     for finding in findings {
         let (label, style) = match finding.state {
             State::Ok => ("ok     ", None),

@@ -118,12 +118,20 @@ pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store +
     }
 }
 
+/// Whether a keychain answers here that could take a key. Asks nobody.
+///
+/// # Errors
+/// Why none does.
+pub fn keychain_answers(host: &Host, ui: Ui) -> Result<(), Error> {
+    keychain::Keychain::new(host, ui)?.probe()
+}
+
 /// The store of a new profile for which none is named: the keychain if one answers here, else the dotfile.
 ///
 /// # Errors
 /// When withkey's folders are not known, or config.toml cannot be read.
 pub fn usual(host: &Host, ui: Ui) -> Result<StoreKind, Error> {
-    match keychain::Keychain::new(host, ui)?.probe() {
+    match keychain_answers(host, ui) {
         Ok(()) => Ok(StoreKind::Keychain),
         Err(Error::Keychain(why)) => {
             if !why.is_absent() {

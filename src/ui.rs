@@ -63,6 +63,12 @@ impl Ui {
         self.line("hint", Style::Hint, text);
     }
 
+    /// A piece of the answer in a style, when standard output is coloured too.
+    #[must_use]
+    pub fn paint_answer(self, style: Style, text: &str) -> String {
+        style.paint(text, self.colored && io::stdout().is_terminal())
+    }
+
     /// What was changed, in one line.
     #[allow(clippy::unused_self, reason = "one voice: every line to a person goes through the same value")]
     pub fn notice(self, text: &str) {

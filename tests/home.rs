@@ -85,6 +85,11 @@ fn the_xdg_folders_are_used_when_they_are_absolute() {
         d/withkey
         d/withkey/identity.txt
         d/withkey/recipient.txt
+        d/withkey/salt
+        $ export XDG_STATE_HOME=$PWD/s; echo $OTHER_KEY | withkey add other 2>/dev/null; find s | sort
+        s
+        s/withkey
+        s/withkey/salt
         $ export XDG_CONFIG_HOME=c XDG_DATA_HOME=; echo $OTHER_KEY | withkey add 2>/dev/null; ls ~/.config ~/.local/share
         ~/.config:
         withkey
@@ -101,6 +106,8 @@ fn what_only_looks_makes_nothing() {
     for words in [
         &["status"][..],
         &["list"],
+        &["lock"],
+        &["check"],
         &["-n", "true"],
         &["true"],
         &["-p", "x", "true"],

@@ -105,6 +105,11 @@ fn a_terminal_of_200_columns_shows_what_was_agreed() {
     terminal_screen("terminal-200.txt", 200);
 }
 
+#[test]
+fn what_check_says_reads_as_it_was_agreed() {
+    screen("check.txt");
+}
+
 /// A file that no test reads would grow old.
 #[test]
 fn every_screen_is_looked_at() {

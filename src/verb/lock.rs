@@ -10,8 +10,8 @@ use crate::ui::Ui;
 /// Runs the verb. That nothing was unlocked is no failure: it is locked then.
 pub fn run(_words: &Lock, host: &Host, ui: Ui) -> Result<Exit, Error> {
     host.folders()?;
-    let was_unlocked =
-        [For::Waiting, For::Unlocked].into_iter().fold(false, |any, what| unlock::forget(what, host) || any);
+    let _ = unlock::forget(For::Waiting, host);
+    let was_unlocked = unlock::forget(For::Unlocked, host);
     ui.notice(if was_unlocked { "locked: the identity is kept nowhere" } else { "nothing was unlocked" });
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use super::Words;
 const ELSEWHERE: &str = "keep keys in a dotfile: withkey add PROFILE --store dotfile";
 
 /// How to unlock GNOME's keychain without its prompt.
-const UNLOCK_HERE: &str = "unlock it from here: read -rs P; printf %s \"$P\" | gnome-keyring-daemon --unlock";
+const UNLOCK_HERE: &str = "unlock it from here: read -rs P; printf %s \"$P\" | gnome-keyring-daemon --replace --unlock";
 
 /// A state of the keychain in which COMMAND is not started. `item` is `PROFILE/VARIABLE`.
 #[derive(Debug)]

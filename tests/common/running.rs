@@ -66,6 +66,11 @@ impl Running {
         String::from_utf8_lossy(&read(&self.stdout)).into_owned()
     }
 
+    /// What it and what it started have written to standard error so far.
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&read(&self.stderr)).into_owned()
+    }
+
     pub fn signal(&self, signal: c_int) {
         kill(self.process, signal);
     }

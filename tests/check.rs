@@ -250,6 +250,28 @@ fn a_locked_identity_is_not_asked_for() {
 }
 
 #[test]
+fn an_ssh_key_with_a_passphrase_is_not_asked_for() {
+    let sandbox = Sandbox::new();
+    let ssh = sandbox.path("id_ed25519");
+    let words = ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", PASSPHRASE, "-f", ssh.to_str().unwrap()];
+    sandbox.directly(words).run().assert_exit(0);
+    let file = sandbox.file("passphrase", PASSPHRASE, 0o600);
+    let with = |words: &[&str]| withkey(&sandbox, words).set("WITHKEY_IDENTITY_FILE", &ssh);
+    with(&["add"]).set("WITHKEY_PASSPHRASE_FILE", &file).input(KEY).run().assert_exit(0);
+    let pty = Pty::open();
+    pty.attach(with(&["check"])).start().outcome().assert_exit(0);
+    assert!(!pty.text().contains("passphrase of"), "{}", pty.text());
+    Answer::of(with(&["check", "--json"])).assert(
+        "dotfile",
+        "warning",
+        "the identity is locked",
+        "WITHKEY_PASSPHRASE_FILE",
+    );
+    let given = with(&["check", "--json"]).set("WITHKEY_PASSPHRASE_FILE", &file);
+    Answer::of(given).assert_ok("dotfile", "default opens");
+}
+
+#[test]
 fn folders_that_others_may_change_are_a_problem_and_that_they_may_look_into_a_warning() {
     let sandbox = Sandbox::with_key();
     let folder = sandbox.configuration("profiles");

@@ -371,6 +371,25 @@ fn terminals_do_not_wait_for_each_other() {
     first.ends(0);
 }
 
+/// As under sudo with a user's HOME.
+#[test]
+fn root_leaves_nothing_in_another_users_folders() {
+    const USER: u32 = 12_345;
+    fn give(path: &std::path::Path) {
+        std::os::unix::fs::lchown(path, Some(USER), Some(USER)).unwrap();
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path()));
+        }
+    }
+    let sandbox = protected();
+    give(&sandbox.home());
+    let terminal = Terminal::run(&sandbox, "withkey true");
+    terminal.answer(&question(&sandbox), &format!("{PASSPHRASE}\n"));
+    terminal.ends(0);
+    let found = sandbox.directly(["/usr/bin/find", sandbox.home().to_str().unwrap(), "-user", "root"]).run();
+    found.assert_exit(0).assert_stdout("");
+}
+
 const NEW: &str = "new passphrase (empty for none, then it opens without asking): ";
 const AGAIN: &str = "the same passphrase again: ";
 

@@ -71,6 +71,8 @@ impl Identities {
     pub fn without_asking(host: &Host) -> Result<Option<Self>, Error> {
         match Self::load(Self { asks: false, ..Self::none() }, host) {
             Err(Error::Unlock(Unlock::Locked { .. })) => Ok(None),
+            // An SSH key with a passphrase, and nothing else.
+            Ok(loaded) if loaded.pairs.is_empty() => Ok(None),
             loaded => loaded.map(Some),
         }
     }
@@ -250,10 +252,10 @@ impl Identities {
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
-        if !self.asks && matches!(identity, ssh::Identity::Encrypted(_)) {
+        let file = host.variable(PASSPHRASE_FILE);
+        if !self.asks && file.is_none() && matches!(identity, ssh::Identity::Encrypted(_)) {
             return Ok(());
         }
-        let file = host.variable(PASSPHRASE_FILE);
         self.ask.get_or_insert_with(|| Ask { agent: host.agent(), file, failure: Arc::default() });
         self.pairs.push(Pair::Ssh(identity));
         Ok(())

@@ -5,7 +5,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -19,6 +20,11 @@ pub struct Turn {
     waited: bool,
 }
 
+// Constants of another type on each system.
+const READ: libc::c_short = libc::F_RDLCK as libc::c_short;
+const WRITE: libc::c_short = libc::F_WRLCK as libc::c_short;
+const NONE: libc::c_short = libc::F_UNLCK as libc::c_short;
+
 #[derive(Clone, Copy)]
 enum Byte {
     Asking,
@@ -31,10 +37,10 @@ impl Turn {
     pub fn wait(host: &Host) -> Self {
         let file = open(host);
         let mut turn = Self { file, waited: false };
-        if turn.set(Byte::Asking, libc::F_WRLCK, false) == Err(Errno::EAGAIN) {
+        if turn.set(Byte::Asking, WRITE, false) == Err(Errno::EAGAIN) {
             turn.waited = true;
-            let _ = turn.set(Byte::Waiting, libc::F_RDLCK, false);
-            while turn.set(Byte::Asking, libc::F_WRLCK, true) == Err(Errno::EINTR) {}
+            let _ = turn.set(Byte::Waiting, READ, false);
+            while turn.set(Byte::Asking, WRITE, true) == Err(Errno::EINTR) {}
         }
         turn
     }
@@ -50,11 +56,11 @@ impl Turn {
     pub fn is_awaited(&self) -> bool {
         let Some(file) = &self.file else { return false };
         // Locks of this process itself are never in its way.
-        let mut lock = range(Byte::Waiting, libc::F_WRLCK);
-        fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).is_ok() && i32::from(lock.l_type) != libc::F_UNLCK
+        let mut lock = range(Byte::Waiting, WRITE);
+        fcntl(file.as_fd(), FcntlArg::F_GETLK(&mut lock)).is_ok() && lock.l_type != NONE
     }
 
-    fn set(&self, byte: Byte, kind: libc::c_int, wait: bool) -> nix::Result<()> {
+    fn set(&self, byte: Byte, kind: libc::c_short, wait: bool) -> nix::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let lock = range(byte, kind);
         let argument = if wait { FcntlArg::F_SETLKW(&lock) } else { FcntlArg::F_SETLK(&lock) };
@@ -66,25 +72,27 @@ impl Turn {
     }
 }
 
-/// The file beside the identity that writers lock, or the configuration's; nothing is made where no folder is.
+/// The file beside the identity that writers lock, or the configuration's. It is made in a folder of this user's only: under
+/// sudo with a user's HOME nothing of root's is left there.
 fn open(host: &Host) -> Option<File> {
     let folders = host.folders().ok()?;
-    let open = |folder: &std::path::PathBuf| {
+    let open = |folder: &PathBuf| {
+        let own = std::fs::metadata(folder).is_ok_and(|facts| facts.uid() == nix::unistd::geteuid().as_raw());
         let options = &mut OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        options.read(true).write(true).create(own).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         options.open(folder.join(".lock")).ok()
     };
     [&folders.data, &folders.config].into_iter().find_map(open)
 }
 
-fn range(byte: Byte, kind: libc::c_int) -> libc::flock {
+fn range(byte: Byte, kind: libc::c_short) -> libc::flock {
     let session = nix::unistd::getsid(None).map_or(0, nix::unistd::Pid::as_raw);
     let second = match byte {
         Byte::Asking => 0,
         Byte::Waiting => 1,
     };
     libc::flock {
-        l_type: kind as libc::c_short,
+        l_type: kind,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: libc::off_t::from(session) * 2 + second,
         l_len: 1,

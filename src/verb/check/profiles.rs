@@ -39,7 +39,11 @@ pub fn probe(described: &[Described], examined: &[ProfileName], host: &Host, ui:
         Ok(Some(identities)) => store::dotfile_opened_by(identities, host, ui),
         Ok(None) => {
             let what = "not opened: the identity is locked, and check asks for nothing";
-            findings.push(Finding::warning(DOTFILE, what, "withkey unlock, then withkey check"));
+            findings.push(Finding::warning(
+                DOTFILE,
+                what,
+                "withkey unlock, or WITHKEY_PASSPHRASE_FILE=FILE for once, then withkey check again",
+            ));
             return findings;
         }
         Err(error) => Err(error),

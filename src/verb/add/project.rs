@@ -19,6 +19,10 @@ use crate::verb::allow;
 /// Runs the verb on the dotfile `file`.
 pub fn run(words: &Add, file: &Path, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let path = allow::place(file)?;
+    if !path.parent().is_some_and(Path::is_dir) {
+        let source = std::io::Error::from_raw_os_error(libc::ENOENT);
+        return Err(Error::File { doing: "write", path, source });
+    }
     let variables = super::named(&words.words)?;
     let typed = [line("withkey add -f", file), words.words.join(" ")].join(" ");
     let draft = Draft::begin(&path, host, ui)?;

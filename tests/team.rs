@@ -182,6 +182,68 @@ fn binary_files_of_age_are_opened_too() {
     assert_launches_with(&sandbox, &sandbox.project(), KEY);
 }
 
+// ---- the README's section, as it is typed ----
+
+/// A line in a directory, of a sandbox's user, with git's own configuration left out.
+#[track_caller]
+fn typed(sandbox: &Sandbox, directory: &Path, line: &str) -> common::Outcome {
+    let start = session::shell(sandbox, line).in_directory(directory);
+    let names = [("GIT_AUTHOR_NAME", "x"), ("GIT_AUTHOR_EMAIL", "x@x"), ("GIT_COMMITTER_NAME", "x")];
+    let start = names.iter().fold(start, |start, (name, value)| start.set(name, value));
+    start.set("GIT_COMMITTER_EMAIL", "x@x").run()
+}
+
+#[test]
+fn a_team_starts_a_newcomer_joins_and_ci_runs() {
+    let (ana, bo, ci) = (newcomer(), Sandbox::new(), Sandbox::new());
+    let repository = ana.path("repository.git");
+    let (anas, bos, cis) = (ana.path("app"), bo.path("app"), ci.path("app"));
+    typed(
+        &ana,
+        &ana.path(""),
+        "git -c init.defaultBranch=main init -q --bare repository.git && git clone -q repository.git app",
+    )
+    .assert_exit(0);
+    fs::write(anas.join("Makefile"), "test:\n\t@echo tested with $${#OPENAI_API_KEY} characters\n").unwrap();
+    // ana starts.
+    let terminal = Terminal::run(&ana, "cd ../app && withkey add -f .env.age OPENAI_API_KEY");
+    terminal.answer(WRITE, "y\n").answer("OPENAI_API_KEY (not shown while you type): ", &format!("{SERVICE_KEY}\n"));
+    terminal.ends(0);
+    let commit = "git add .env.age .age-recipients Makefile && git commit -qm team && git push -q origin HEAD";
+    typed(&ana, &anas, commit).assert_exit(0);
+    let tested = format!("tested with {} characters\n", SERVICE_KEY.len());
+    typed(&ana, &anas, "withkey make test").assert_exit(0).assert_stdout(&tested);
+    // bo joins: first without being a recipient.
+    typed(&bo, &bo.path(""), &format!("git clone -q {} app", repository.display())).assert_exit(0);
+    assert_refused(&typed(&bo, &bos, "withkey make test"), 125, "which is not allowed yet");
+    let terminal = Terminal::run(&bo, "cd ../app && withkey allow");
+    terminal.answer("passphrase for it (empty for none, then it opens without asking): ", "\n");
+    assert!(terminal.ends(1).contains(&recipient(&bo)));
+    // ana takes bo and the CI in.
+    let keygen = typed(&ci, &ci.path(""), "age-keygen -o ci.txt && age-keygen -y ci.txt");
+    keygen.assert_exit(0);
+    let added = format!("# bo\n{}\n# CI\n{}", recipient(&bo), keygen.stdout());
+    let file = anas.join(".age-recipients");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + &added).unwrap();
+    let terminal = Terminal::run(&ana, "cd ../app && withkey add -f .env.age");
+    terminal.answer(&format!("new: {} (bo)", recipient(&bo)), "").answer(WRITE, "y\n");
+    terminal.ends(0);
+    typed(&ana, &anas, "git commit -qam bo && git push -q origin HEAD").assert_exit(0);
+    typed(&ana, &anas, "withkey make test").assert_exit(0).assert_stdout(&tested);
+    // bo goes on.
+    typed(&bo, &bos, "git pull -q").assert_exit(0);
+    let terminal = Terminal::run(&bo, "cd ../app && withkey allow");
+    terminal.answer("OPENAI_API_KEY sk-svcacct-…mnop", "").answer("allow it? [y/N] ", "y\n");
+    terminal.ends(0);
+    typed(&bo, &bos, "withkey make test").assert_exit(0).assert_stdout(&tested);
+    // CI, with the identity as a secret variable; and where CI brings its own key.
+    typed(&ci, &ci.path(""), &format!("git clone -q {} app", repository.display())).assert_exit(0);
+    let line = "export WITHKEY_IDENTITY=\"$(cat ../ci.txt)\"; withkey -f .env.age make test";
+    typed(&ci, &cis, line).assert_exit(0).assert_stdout(&tested).assert_stderr("");
+    let own = typed(&ci, &cis, "WITHKEY_PROFILE=inherit OPENAI_API_KEY=12345 withkey make test");
+    own.assert_exit(0).assert_stdout("tested with 5 characters\n");
+}
+
 // ---- joining ----
 
 #[test]

@@ -406,6 +406,10 @@ fn a_fifo_a_device_a_folder_or_a_socket_is_refused_at_once() {
             _ => "withkey: cause: it is not a regular file\n",
         };
         assert_refused(&launch(&sandbox), 125, cause);
+        assert_refused(&sandbox.withkey(["-n", "true"]).run(), 125, cause);
+        // It is judged before an identity is looked for, or its passphrase asked for.
+        let closed = sandbox.withkey(["true"]).set("WITHKEY_IDENTITY_FILE", "/nonexistent").run();
+        assert_refused(&closed, 125, cause);
         assert_refused(&sandbox.withkey(["-f", ".env.age", "touch", "started"]).run(), 125, cause);
         let file = path.display().to_string();
         if kind != "folder" {

@@ -117,6 +117,8 @@ fn a_named_dotfile_is_used_without_a_grant_and_leaves_no_trace() {
     let answer: Value = serde_json::from_slice(&dry.assert_exit(0).stdout).unwrap();
     assert_eq!((&answer["source"]["kind"], &answer["source"]["path"]), (&"file".into(), &".env.age".into()));
     assert_eq!((&answer["names_known"], &answer["profile"]), (&Value::Bool(false), &Value::Null));
+    let missing = sandbox.withkey(["-n", "-f", "nothing.age", "true"]).run();
+    assert_refused(&missing, 125, "withkey: error: there is no dotfile nothing.age\n");
     let verbose = sandbox.withkey(["-v", "-f", ".env.age", "true"]).run();
     verbose.assert_exit(0).assert_stderr_has("withkey: added: OPENAI_API_KEY, LLM_KEY\n");
     before.assert_unchanged("-f", &sandbox);
@@ -171,6 +173,24 @@ fn ssh_keys_and_a_protected_identity_open_a_projects_dotfile() {
         let text = terminal.ends(0);
         assert!(text.contains(&format!("got {}\n", KEY.len())), "{text}");
     }
+}
+
+/// A newcomer may join with the SSH key they have.
+#[test]
+fn an_ssh_key_of_config_toml_opens_and_writes_a_projects_dotfile() {
+    let sandbox = Sandbox::new();
+    let (file, public) = ssh_teammate(&sandbox, "id_ed25519", "ed25519");
+    let line = format!("identities = [\"{}\"]\n", file.display());
+    sandbox.file("home/.config/withkey/config.toml", line, 0o600);
+    seal_to(&sandbox, &[&public], &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\n"));
+    fs::write(recipients(&sandbox), format!("{public}\n")).unwrap();
+    allow(&sandbox, &dotfile(&sandbox));
+    assert_launches_with(&sandbox, &sandbox.project(), KEY);
+    // SSH keys are told by their tags: nothing changes, so nobody must be asked.
+    let outcome = sandbox.withkey(["add", "-f", ".env.age", "GROQ_API_KEY"]).input(OTHER_KEY).run();
+    outcome.assert_exit(0);
+    sandbox.withkey(["printenv", "GROQ_API_KEY"]).run().assert_stdout(&format!("{OTHER_KEY}\n"));
+    assert!(!sandbox.identity().exists(), "an identity was made that nobody asked for");
 }
 
 #[test]
@@ -277,7 +297,7 @@ fn add_f_starts_a_teams_dotfile_and_its_list_of_recipients() {
     let text = add(&sandbox, "OPENAI_API_KEY", WRITE, &[("OPENAI_API_KEY", KEY)]);
     let mine = recipient(&sandbox);
     assert!(
-        text.contains(&format!("who will be able to open {}:\n  {mine}, you\n", dotfile(&sandbox).display())),
+        text.contains(&format!("who will be able to open {}:\n  you: {mine}\n", dotfile(&sandbox).display())),
         "{text}"
     );
     assert!(text.contains("withkey: stored OPENAI_API_KEY (sk-…ghij) in "), "{text}");
@@ -348,7 +368,7 @@ fn who_is_added_and_who_is_removed_is_shown_and_asked_about() {
     );
     before.assert_unchanged("no terminal", &sandbox);
     let text = add(&sandbox, "", WRITE, &[]);
-    assert!(text.contains(&format!("  {mine} (ana), you\n  {bo} (bo)\n  ssh-ed25519 …")), "{text}");
+    assert!(text.contains(&format!("  you: {mine} (ana)\n  {bo} (bo)\n  ssh-ed25519 …")), "{text}");
     assert!(text.contains(&format!("  new: {bo} (bo)\n  new: ssh-ed25519 …")), "{text}");
     assert!(
         text.contains("warning: OPENAI_API_KEY (sk-…ghij) may be a person's own key, and 3 people share it"),

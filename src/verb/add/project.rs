@@ -72,8 +72,9 @@ fn consent(draft: &Draft, audience: &Audience, path: &Path, typed: &str, host: &
     prompt.tell(&format!("who will be able to open {}:", path.display()));
     let own = draft.own();
     for person in &draft.recipients.all {
-        let you = if own.as_ref() == Some(&person.recipient) { ", you" } else { "" };
-        prompt.tell(&format!("  {}{you}", person.words()));
+        // Before the rest: behind it a comment could say the same of somebody else.
+        let you = if own.as_ref() == Some(&person.recipient) { "you: " } else { "" };
+        prompt.tell(&format!("  {you}{}", person.words()));
     }
     if draft.recipients_are_new {
         prompt.tell(&format!("{} is made for that; add your team to it", draft.recipients.file.display()));

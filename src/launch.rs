@@ -45,9 +45,10 @@ pub fn run(request: Launch, host: &mut Host, ui: Ui) -> Result<Exit, Error> {
     let name = request.command.first().ok_or(Error::Internal)?;
     let program = Program::find(name, host)?;
     let mut profile = choose(&request, host, ui)?;
-    if request.dry_run.is_none() {
-        // What a project's dotfile holds is known when it is opened; a profile has its description for that.
-        project::open_chosen(&mut profile, host)?;
+    // What a project's dotfile holds is known when it is opened; a profile has its description for that.
+    match request.dry_run {
+        Some(_) => project::judge(&profile)?,
+        None => project::open_chosen(&mut profile, host)?,
     }
     let injection = Injection::decide(&profile, &request.wanted, request.drop_other_keys, host)?;
     let config = Config::read(host)?;

@@ -5,10 +5,14 @@
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
+#[path = "common/project.rs"]
+mod project;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::fs;
 use std::path::Path;
@@ -117,6 +121,38 @@ fn a_replaced_key_is_the_old_one_or_the_new_one_whatever_happens() {
         sandbox.withkey(words).input(OTHER_KEY).run().assert_exit(0);
         printenv(&sandbox, &["printenv", "OPENAI_API_KEY", "LLM_KEY"]).assert_stdout(&new);
         assert_eq!(profiles(&sandbox), ["beside.age", "beside.toml", "work.age", "work.toml"], "{what}");
+    });
+}
+
+/// The dotfile and its grant are two files in two folders: whichever is written, what is there is allowed.
+#[test]
+fn a_projects_dotfile_is_the_old_one_or_the_new_one_and_allowed_whatever_happens() {
+    let sandbox = project::newcomer();
+    let app = sandbox.home().join("app");
+    let path = app.join(".env.age");
+    project::seal(&sandbox, &path, &format!("# ours\nOPENAI_API_KEY='{KEY}'\nLLM_KEY='{BYSTANDER}'\n"));
+    fs::write(app.join(".age-recipients"), format!("{}\n", project::recipient(&sandbox))).unwrap();
+    project::allow(&sandbox, &path);
+    // Written by withkey once, so that it is known who can open it and nobody has to be asked.
+    let terminal = terminal::Terminal::run(&sandbox, &format!("withkey add -f {}", path.display()));
+    terminal.answer("write it? [y/N] ", "y\n");
+    terminal.ends(0);
+    let words = ["add", "-f", path.to_str().unwrap(), "OPENAI_API_KEY", "--replace"];
+    let found = || sandbox.withkey(["printenv", "OPENAI_API_KEY", "LLM_KEY"]).in_directory(&app).run();
+    at_every_step(&sandbox, &words, OTHER_KEY, |what, outcome| {
+        let (old, new) = (format!("{KEY}\n{BYSTANDER}\n"), format!("{OTHER_KEY}\n{BYSTANDER}\n"));
+        let now = found();
+        assert!([&old, &new].contains(&&now.stdout()), "{what}: {outcome:?}, then {now:?}");
+        if outcome.end == End::Exit(0) {
+            assert_eq!(now.stdout(), new, "{what}: it said that it has stored the key");
+        }
+        if outcome.stderr().contains("nothing was changed") {
+            assert_eq!(now.stdout(), old, "{what}: it said that nothing was changed");
+        }
+        sandbox.withkey(words).input(OTHER_KEY).run().assert_exit(0);
+        found().assert_stdout(&new);
+        let names: Vec<_> = fs::read_dir(&app).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "{what}: {names:?}");
     });
 }
 

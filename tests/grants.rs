@@ -1,6 +1,12 @@
 //! A project's dotfile that is found in a directory is used with its user's consent, and only as it was then.
 #![allow(unsafe_code, reason = "odd states are made by system calls")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
@@ -382,11 +388,12 @@ fn a_fifo_a_device_a_folder_or_a_socket_is_refused_at_once() {
         let _ = fs::remove_file(&path);
         let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
         let mut socket = None;
-        // SAFETY: plain system calls on a string that ends with a NUL.
         match kind {
+            // SAFETY: a plain system call on a string that ends with a NUL.
             "fifo" => assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0),
             // /dev/zero would never end.
             "device" => {
+                // SAFETY: as above.
                 let made = unsafe { libc::mknod(name.as_ptr(), libc::S_IFCHR | 0o600, libc::makedev(1, 5)) };
                 assert_eq!(made, 0, "a device can be made by root only: sudo -E $(which cargo) test --test grants");
             }
@@ -399,6 +406,10 @@ fn a_fifo_a_device_a_folder_or_a_socket_is_refused_at_once() {
             _ => "withkey: cause: it is not a regular file\n",
         };
         assert_refused(&launch(&sandbox), 125, cause);
+        assert_refused(&sandbox.withkey(["-n", "true"]).run(), 125, cause);
+        // It is judged before an identity is looked for, or its passphrase asked for.
+        let closed = sandbox.withkey(["true"]).set("WITHKEY_IDENTITY_FILE", "/nonexistent").run();
+        assert_refused(&closed, 125, cause);
         assert_refused(&sandbox.withkey(["-f", ".env.age", "touch", "started"]).run(), 125, cause);
         let file = path.display().to_string();
         if kind != "folder" {

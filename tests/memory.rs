@@ -311,3 +311,23 @@ fn after_a_question_to_the_provider_no_copy_is_left() {
         assert!(upstream.requests()[0].contains(KEY), "the key was sent");
     }
 }
+
+/// The same for a project's dotfile, found with a grant and named: there is another reader, and a hash over the key.
+#[test]
+fn a_projects_dotfile_leaves_no_copy_either() {
+    let sandbox = sandbox();
+    let recipient = fs::read_to_string(sandbox.identity().with_file_name("recipient.txt")).unwrap();
+    fs::write(sandbox.project().join(".age-recipients"), recipient).unwrap();
+    let terminal = common::Pty::open();
+    let start = sandbox.withkey(["add", "-f", ".env.age", "OPENAI_API_KEY"]).entry(b"TERM=dumb");
+    let running = terminal.attach(start).start();
+    terminal.wait_for("write it? [y/N] ");
+    terminal.type_in("y\n");
+    terminal.wait_for("OPENAI_API_KEY (not shown while you type): ");
+    terminal.type_in(&format!("{KEY}\n"));
+    running.outcome().assert_exit(0);
+    assert_eq!(scan_at_the_end(&sandbox, &["true"], &[], nothing), [""; 0]);
+    assert_eq!(scan_at_the_end(&sandbox, &["-f", ".env.age", "true"], &[], nothing), [""; 0]);
+    // It is refused after it was opened: the variable asked for is not in it.
+    assert_eq!(scan_at_the_end(&sandbox, &["-e", "HF_TOKEN", "true"], &[], nothing), [""; 0]);
+}

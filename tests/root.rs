@@ -288,3 +288,46 @@ fn a_read_only_disk_reads_and_says_so() {
     outcome.assert_exit(0).assert_stdout(&format!("{KEY}\nadd 1\nuse 1\nremove 1\n{KEY}\n"));
     assert_eq!(outcome.stderr().matches("withkey: cause: read-only file system\n").count(), 3, "{}", outcome.stderr());
 }
+
+/// As above, for a project's dotfile. It is larger than its grant, so that in turn either finds no room.
+#[test]
+fn a_full_disk_leaves_a_projects_dotfile_as_it_was_and_granted() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        echo "$KEY" | withkey add other 2>/dev/null || exit 9
+        cp ~/.local/share/withkey/recipient.txt .age-recipients
+        comment=$(head -c 6000 /dev/zero | tr '\0' x)
+        printf '# %s\nOPENAI_API_KEY=%s\n' "$comment" "$KEY" | age -e -a -R .age-recipients -o .env.age || exit 9
+        script -qec 'withkey allow' /dev/null <<< y > "$OUTSIDE/allow" || { cat "$OUTSIDE/allow"; exit 9; }
+        echo "$OTHER_KEY" | script -qec 'withkey add -f .env.age' /dev/null > "$OUTSIDE/again" <<< y || { cat "$OUTSIDE/again"; exit 9; }
+        cp -a ~ "$OUTSIDE/home"; cp -a . "$OUTSIDE/project"
+        for free in 0 4 8 12 16 20 24 28 32 36 40; do
+            rm -rf ~/.local/state ~/filler .env.age
+            cp -a "$OUTSIDE/home/.local/state" ~/.local; cp -a "$OUTSIDE/project/.env.age" .
+            cat /dev/zero > ~/filler 2>/dev/null
+            truncate -s "-${free}K" ~/filler
+            echo "$OTHER_KEY" | withkey add -f .env.age HF_TOKEN 2> "$OUTSIDE/words"
+            echo "free $free: add $?, then $(withkey printenv OPENAI_API_KEY HF_TOKEN | tr '\n' ' ')"
+            sed "s/^/free $free: /" "$OUTSIDE/words"
+            rm ~/filler
+            ls -A . | sed "s/^/left $free: /"
+        done"#;
+    fs::create_dir(sandbox.path("outside")).unwrap();
+    let script =
+        format!("mkdir -p ~/project && cd ~/project && chmod 755 . && bash -c '{}'", script.replace('\'', "'\\''"));
+    let start = shell(&sandbox, &format!("export KEY OTHER_KEY; {script}")).set("OUTSIDE", sandbox.path("outside"));
+    let outcome = with_tmpfs(start, &sandbox.home(), "size=256k,mode=700").run();
+    let text = outcome.stdout().replace(KEY, "the key").replace(OTHER_KEY, "the new one");
+    assert_eq!(outcome.end, common::End::Exit(0), "{text}\n{}", outcome.stderr());
+    let with = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+    let (failed, done) =
+        (with("add 1, then the key \n".trim_end_matches('\n')), with("add 0, then the key the new one "));
+    assert_eq!(failed + done, 11, "{text}");
+    assert!(failed >= 3 && done >= 1, "{failed} failed, {done} done:\n{text}");
+    assert_eq!(with("withkey: cause: no space left on device"), failed, "{text}");
+    let left = text
+        .lines()
+        .filter(|line| line.starts_with("left "))
+        .all(|line| line.ends_with(".env.age") || line.ends_with(".age-recipients"));
+    assert!(left, "{text}");
+}

@@ -54,8 +54,8 @@ pub enum Said {
         keys: Vec<Granted>,
         /// What it held before, while withkey itself is replacing it: a reader may meet either.
         before: Vec<Granted>,
-        /// The age file that withkey wrote last, and to whom.
-        written: Option<Written>,
+        /// The age file that withkey wrote last, and to whom; while it is replaced, the one before too.
+        written: Vec<Written>,
     },
     /// The dotfile is passed over.
     Never,
@@ -75,12 +75,6 @@ impl Written {
     #[must_use]
     pub fn new(sealed: &[u8], recipients: Vec<String>) -> Self {
         Self { sealed: hexadecimal(&Sha256::digest(sealed)), recipients }
-    }
-
-    /// Whether it is this very file.
-    #[must_use]
-    pub fn is(&self, sealed: &[u8]) -> bool {
-        self.sealed == hexadecimal(&Sha256::digest(sealed))
     }
 }
 
@@ -151,28 +145,32 @@ impl Grant {
                 Ok(Granted { variable: variable.clone(), masked: key.masked(), tag })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { path: path.to_owned(), given: now(), said: Said::Allowed { keys, before: Vec::new(), written } })
+        let said = Said::Allowed { keys, before: Vec::new(), written: written.into_iter().collect() };
+        Ok(Self { path: path.to_owned(), given: now(), said })
     }
 
     /// The same, good for what `old` allowed too: while withkey replaces the dotfile a reader may meet either.
     #[must_use]
     pub fn with_before(&self, old: Option<&Self>) -> Self {
         let mut both = self.clone();
-        if let (Said::Allowed { before, .. }, Some(Said::Allowed { keys, .. })) =
+        if let (Said::Allowed { before, written, .. }, Some(Said::Allowed { keys, written: earlier, .. })) =
             (&mut both.said, old.map(|old| &old.said))
         {
             before.clone_from(keys);
+            written.extend(earlier.iter().cloned());
         }
         both
     }
 
-    /// What is known of the age file that withkey wrote last.
+    /// Whom `sealed` is encrypted to, if withkey wrote it.
     #[must_use]
-    pub fn written(&self) -> Option<&Written> {
-        match &self.said {
-            Said::Allowed { written, .. } => written.as_ref(),
-            Said::Never => None,
-        }
+    pub fn recipients_of(&self, sealed: &[u8]) -> Option<&[String]> {
+        let written: &[Written] = match &self.said {
+            Said::Allowed { written, .. } => written,
+            Said::Never => &[],
+        };
+        let hash = hexadecimal(&Sha256::digest(sealed));
+        written.iter().find(|written| written.sealed == hash).map(|written| written.recipients.as_slice())
     }
 
     /// The wish to pass the dotfile at `path` over.
@@ -231,7 +229,7 @@ impl Grant {
                         let _ = writeln!(rest, "{word} {variable} {tag} {masked}");
                     }
                 }
-                if let Some(Written { sealed, recipients }) = written {
+                for Written { sealed, recipients } in written {
                     let _ = writeln!(rest, "written {sealed}");
                     for recipient in recipients {
                         let _ = writeln!(rest, "recipient {recipient}");
@@ -385,15 +383,15 @@ fn parse(text: &[u8]) -> Result<Grant, &'static str> {
             ("given", _) => rest.clone_into(&mut given),
             ("never", None) => said = Some(Said::Never),
             ("allowed", None) => {
-                said = Some(Said::Allowed { keys: Vec::new(), before: Vec::new(), written: None });
+                said = Some(Said::Allowed { keys: Vec::new(), before: Vec::new(), written: Vec::new() });
             }
             ("key", Some(Said::Allowed { keys, .. })) => keys.push(granted(rest)?),
             ("before", Some(Said::Allowed { before, .. })) => before.push(granted(rest)?),
-            ("written", Some(Said::Allowed { written: written @ None, .. })) => {
-                *written = Some(Written { sealed: rest.to_owned(), recipients: Vec::new() });
+            ("written", Some(Said::Allowed { written, .. })) => {
+                written.push(Written { sealed: rest.to_owned(), recipients: Vec::new() });
             }
-            ("recipient", Some(Said::Allowed { written: Some(written), .. })) => {
-                written.recipients.push(rest.to_owned());
+            ("recipient", Some(Said::Allowed { written, .. })) => {
+                written.last_mut().ok_or("a recipient stands alone")?.recipients.push(rest.to_owned());
             }
             _ => return Err("it has a line that no grant has"),
         }
@@ -437,7 +435,8 @@ mod tests {
                 .unwrap();
             let grant = Grant::read(&folders, path).unwrap().unwrap();
             assert!(grant.compare(&held, &folders).unwrap().is_none());
-            assert!(grant.written().unwrap().is(b"x") && !grant.written().unwrap().is(b"y"));
+            assert!(grant.recipients_of(b"x").is_some_and(|recipients| recipients == ["age1x"]));
+            assert!(grant.recipients_of(b"y").is_none());
             Grant::never(path).write(&folders).unwrap();
             assert!(matches!(Grant::read(&folders, path).unwrap().unwrap().said, Said::Never));
         }

@@ -19,9 +19,10 @@ const LARGEST: usize = 8 * 1024;
 /// What git made of a directory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Git {
-    /// Nothing: git looks further up.
+    /// Nothing that decides: no `.git`, or a file that makes a submodule, which belongs to what lies around it, or that
+    /// only claims to make a worktree.
     Nothing,
-    /// The top of a repository, a submodule or something that only claims to be a worktree.
+    /// The top of a repository.
     Top,
     /// The top of a linked worktree of the main checkout at this path.
     Worktree(PathBuf),
@@ -33,7 +34,7 @@ pub fn look(directory: &Path) -> Git {
     let dot_git = directory.join(".git");
     match std::fs::symlink_metadata(&dot_git) {
         Err(_) => Git::Nothing,
-        Ok(facts) if facts.is_file() => main_checkout(directory, &dot_git).map_or(Git::Top, Git::Worktree),
+        Ok(facts) if facts.is_file() => main_checkout(directory, &dot_git).map_or(Git::Nothing, Git::Worktree),
         Ok(_) => Git::Top,
     }
 }

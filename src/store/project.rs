@@ -42,15 +42,21 @@ pub struct Opened {
 /// # Secrets
 /// The keys are the profile's, in protected pages.
 pub fn open_chosen(profile: &mut Profile, host: &Host) -> Result<(), Error> {
-    let Name::Dotfile(path) = &profile.name else { return Ok(()) };
-    let guard = if profile.grant.is_some() { Guard::Found } else { Guard::Own };
-    let identities = Identities::in_force(host).map_err(|error| for_newcomers(error, path))?;
+    let Some((path, guard)) = judged_by(profile) else { return Ok(()) };
+    let path = path.to_owned();
+    let mut identities = None;
     for _ in 0..LOOKS {
-        let keys = open(path, guard, &identities, host)?.ok_or_else(|| Project::Missing { path: path.clone() })?.keys;
+        // What is not fit to be opened is refused before anybody is asked for a passphrase.
+        let sealed = read(&path, guard)?.ok_or_else(|| Project::Missing { path: path.clone() })?;
+        let identities = match &mut identities {
+            Some(known) => known,
+            none => none.insert(Identities::in_force(host).map_err(|error| for_newcomers(error, &path))?),
+        };
+        let keys = Opened::of(sealed, &path, identities, host)?.keys;
         if let Some(grant) = &profile.grant {
             let difference = grant.compare(&keys, host.folders()?)?;
             if !difference.is_none() {
-                let now = Grant::read(host.folders()?, path)?;
+                let now = Grant::read(host.folders()?, &path)?;
                 if now.as_ref().is_some_and(|now| now.given != grant.given || now.names() != grant.names()) {
                     profile.grant = now;
                     continue;
@@ -61,7 +67,6 @@ pub fn open_chosen(profile: &mut Profile, host: &Host) -> Result<(), Error> {
         let described = keys.iter().map(|(variable, key)| (variable.clone(), key.masked()));
         profile.description = Some(Description::of_dotfile(described));
         profile.opened = Some(keys);
-        drop(identities);
         memory::scrub_stack::<{ 16 * 1024 }>();
         return Ok(());
     }
@@ -80,15 +85,19 @@ pub fn keys_of<'a>(opened: &'a [(Variable, Key)], variables: &[&Variable], name:
     variables.iter().map(key).collect()
 }
 
-/// Opens the dotfile at `path`, which must be what `guard` asks for; nothing when there is none.
+/// Looks whether the project's dotfile of a chosen profile is fit to be opened, and opens nothing.
 ///
 /// # Errors
-/// As [`open_chosen`], but for the grant.
-///
-/// # Secrets
-/// What it holds is the caller's, in protected pages.
-pub fn open(path: &Path, guard: Guard, identities: &Identities, host: &Host) -> Result<Option<Opened>, Error> {
-    read(path, guard)?.map(|sealed| Opened::of(sealed, path, identities, host)).transpose()
+/// When the file is not there or is not what the way it was chosen demands.
+pub fn judge(profile: &Profile) -> Result<(), Error> {
+    let Some((path, guard)) = judged_by(profile) else { return Ok(()) };
+    read(path, guard)?.map(|_| ()).ok_or_else(|| Project::Missing { path: path.to_owned() }.into())
+}
+
+/// The dotfile of a chosen profile, and what it must be: more is asked of one that was found than of one that was named.
+fn judged_by(profile: &Profile) -> Option<(&Path, Guard)> {
+    let guard = if profile.grant.is_some() { Guard::Found } else { Guard::Own };
+    profile.name.dotfile().map(|path| (path, guard))
 }
 
 /// The age file itself, which must be what `guard` asks for; nothing when there is none.
@@ -103,7 +112,10 @@ impl Opened {
     /// Opens what was read from `path`.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`open_chosen`], but for the grant.
+    ///
+    /// # Secrets
+    /// What it holds is the caller's, in protected pages.
     pub fn of(sealed: Vec<u8>, path: &Path, identities: &Identities, host: &Host) -> Result<Self, Error> {
         let text = unseal(&sealed, path, identities, host)?;
         let keys = keys(&text, path)?;

@@ -120,12 +120,12 @@ impl<'a> Draft<'a> {
             audience.added = self.recipients.all.iter().map(|person| person.words()).collect();
             return audience;
         };
-        if let Some(written) = self.grant.as_ref().and_then(Grant::written).filter(|written| written.is(&old.sealed)) {
-            let is_new = |recipient: &String| !written.recipients.contains(recipient);
+        if let Some(before) = self.grant.as_ref().and_then(|grant| grant.recipients_of(&old.sealed)) {
+            let is_new = |recipient: &String| !before.contains(recipient);
             let new = self.recipients.all.iter().filter(|person| is_new(&person.recipient));
             audience.added = new.map(|person| person.words()).collect();
             let now = self.recipients.sorted();
-            audience.removed = written.recipients.iter().filter(|before| !now.contains(before)).cloned().collect();
+            audience.removed = before.iter().filter(|before| !now.contains(before)).cloned().collect();
             return audience;
         }
         let Some(heads) = heads(&old.sealed) else {
@@ -140,11 +140,11 @@ impl<'a> Draft<'a> {
         let gone = heads.tags.iter().filter(|tag| !tagged.iter().any(|(_, known)| known.as_ref() == Some(*tag)));
         audience.removed = gone.map(|tag| format!("an SSH key with the tag {tag}")).collect();
         if heads.anonymous > 0 || !anonymous.is_empty() {
+            let (theirs, ours) = (heads.anonymous, anonymous.len());
+            let (they_are, these) = if theirs == 1 { ("it is", "this") } else { ("they are", "these") };
             audience.unknown = Some(format!(
-                "somebody else wrote the file: of its recipients {} are anonymous, and {} is to be written for {}",
-                heads.anonymous,
-                "it",
-                anonymous.len()
+                "somebody else wrote the file, and age keeps {theirs} of its recipients anonymous: whether {they_are} \
+                 {these} {ours} cannot be known"
             ));
         }
         audience
@@ -191,7 +191,11 @@ impl<'a> Draft<'a> {
         if project::read(path, Guard::Found)?.as_ref() != Some(&sealed) {
             return Err(Project::ReadBack { path: path.to_owned() }.into());
         }
-        grant.write(folders)
+        // It is done, and allowed. What could not be taken back is consent to what the user had consented to.
+        if grant.write(folders).is_err() {
+            ui.warn(&format!("what {} held before stays allowed too, until it is written again", path.display()));
+        }
+        Ok(())
     }
 
     /// Opens what was sealed, as its writer will.

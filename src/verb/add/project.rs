@@ -19,6 +19,10 @@ use crate::verb::allow;
 /// Runs the verb on the dotfile `file`.
 pub fn run(words: &Add, file: &Path, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let path = allow::place(file)?;
+    if !path.parent().is_some_and(Path::is_dir) {
+        let source = std::io::Error::from_raw_os_error(libc::ENOENT);
+        return Err(Error::File { doing: "write", path, source });
+    }
     let variables = super::named(&words.words)?;
     let typed = [line("withkey add -f", file), words.words.join(" ")].join(" ");
     let draft = Draft::begin(&path, host, ui)?;
@@ -68,8 +72,9 @@ fn consent(draft: &Draft, audience: &Audience, path: &Path, typed: &str, host: &
     prompt.tell(&format!("who will be able to open {}:", path.display()));
     let own = draft.own();
     for person in &draft.recipients.all {
-        let you = if own.as_ref() == Some(&person.recipient) { ", you" } else { "" };
-        prompt.tell(&format!("  {}{you}", person.words()));
+        // Before the rest: behind it a comment could say the same of somebody else.
+        let you = if own.as_ref() == Some(&person.recipient) { "you: " } else { "" };
+        prompt.tell(&format!("  {you}{}", person.words()));
     }
     if draft.recipients_are_new {
         prompt.tell(&format!("{} is made for that; add your team to it", draft.recipients.file.display()));

@@ -96,7 +96,6 @@ pub fn ask(variable: &Variable, helper: &[String], host: &Host) -> Result<Intake
 }
 
 /// A helper as a shell takes it.
-#[must_use]
-pub fn line(helper: &[String]) -> String {
+fn line(helper: &[String]) -> String {
     shlex::try_join(helper.iter().map(String::as_str)).unwrap_or_default()
 }

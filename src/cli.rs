@@ -124,6 +124,7 @@ Verbs (the first word only; `withkey -- add` runs a program named add):
   status                       which profile here, and why
   list                         the profiles, with masked keys
   remove PROFILE [VARIABLE]    delete a profile or one of its keys
+  log                          who used what when
   `withkey VERB --help` tells more.
 
 Exit status: COMMAND's own; 125 when withkey fails, 126 when COMMAND cannot be run, 127 when it is not found.

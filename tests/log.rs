@@ -190,7 +190,7 @@ fn where_the_log_cannot_be_written_the_launch_goes_on() {
     };
     case("the folder is a file", &|sandbox| drop(sandbox.file("home/.local/state", "", 0o600)), "cannot open ");
     case("others may read it", &|sandbox| drop(sandbox.file(log, "", 0o640)), "other users may read ");
-    case("a folder", &|sandbox| drop(sandbox.file(&format!("{log}/x"), "", 0o600)), "cannot open ");
+    case("a folder", &|sandbox| drop(sandbox.file(format!("{log}/x"), "", 0o600)), "cannot open ");
     let linked = case(
         "a link",
         &|sandbox| {
@@ -213,7 +213,8 @@ fn where_the_log_cannot_be_written_the_launch_goes_on() {
         "another user's",
         &|sandbox| {
             let file = sandbox.file(log, "", 0o600);
-            chown(&file, Some(65534), None).expect("run the tests as root, as tests/run does");
+            chown(&file, Some(65534), None)
+                .unwrap_or_else(|error| panic!("{error}: run the tests as root, as tests/run does"));
         },
         "",
     );
@@ -321,7 +322,7 @@ fn the_log_costs_at_most_eight_system_calls() {
         sandbox.file("home/.config/withkey/config.toml", format!("log = {log}\n"), 0o600);
         let trace = ["/usr/bin/strace", "-o", "trace"].map(Into::into);
         sandbox.directly(trace.into_iter().chain([withkey_binary(), "true".into()])).run().assert_exit(0);
-        let trace = fs::read_to_string(sandbox.project().join("trace")).expect("strace is needed");
+        let trace = fs::read_to_string(sandbox.project().join("trace")).unwrap();
         // Up to COMMAND's own; what Rust checks in a build for tests alone is not counted.
         let launch = trace.lines().skip(1).take_while(|line| !line.starts_with("execve("));
         launch.filter(|line| !line.contains("F_GETFD")).count()

@@ -270,8 +270,10 @@ fn a_helper_that_takes_too_long_is_ended() {
         write(&sandbox, &format!("echo $$ > '{}'\n{script}", sandbox.path("pid").display()));
         patience(&sandbox, 1);
         assert_no_launch(&sandbox, "it took longer than 1 s; helper_timeout in config.toml may give it more");
-        let process = fs::read_to_string(sandbox.path("pid")).unwrap();
-        assert!(!Path::new("/proc").join(process.trim()).exists(), "{script}: it still runs");
+        // On a busy machine it may have been ended before its first line.
+        let process = fs::read_to_string(sandbox.path("pid")).unwrap_or_default();
+        let runs = !process.is_empty() && Path::new("/proc").join(process.trim()).exists();
+        assert!(!runs, "{script}: it still runs");
     }
 }
 

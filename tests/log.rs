@@ -294,6 +294,11 @@ fn list_says_when_a_key_was_last_used() {
     sandbox.add_variables("work", &[("OPENAI_API_KEY", KEY), ("MY_SECRET", OTHER_KEY)]);
     let past = line("/").replace("\"past\"", "\"work\"").replace("[\"OPENAI_API_KEY\"]", "[\"MY_SECRET\"]");
     sandbox.file("home/.local/state/withkey/log.jsonl", past, 0o600);
+    let description = sandbox.configuration("profiles/work.toml");
+    let text = fs::read_to_string(&description).unwrap();
+    let (first, second) = text.split_once("[variables.MY_SECRET]").unwrap();
+    let date = second.split_once("added = ").unwrap().1.trim();
+    fs::write(&description, format!("{first}[variables.MY_SECRET]{}", second.replace(date, "2026-01-01"))).unwrap();
     session(
         &sandbox,
         "
@@ -302,12 +307,16 @@ fn list_says_when_a_key_was_last_used() {
           OPENAI_API_KEY  sk-…ghij  added TODAY
         work (dotfile)
           OPENAI_API_KEY  sk-…ghij  added TODAY  last used TODAY
-          MY_SECRET       sk-…tsrq  added TODAY  last used 2026-01-02
+          MY_SECRET       sk-…tsrq  added 2026-01-01  last used 2026-01-02
     ",
     );
     let report: Value = serde_json::from_slice(&sandbox.withkey(["list", "--json"]).run().stdout).unwrap();
     assert_eq!(report["profiles"][0]["keys"][0]["last_used"], Value::Null);
     assert_eq!(report["profiles"][1]["keys"][1]["last_used"], "2026-01-02T03:04:05Z");
+    // The key that takes its place was not used yet.
+    sandbox.withkey(["add", "work", "MY_SECRET", "--replace"]).input(KEY).run().assert_exit(0);
+    let report: Value = serde_json::from_slice(&sandbox.withkey(["list", "--json"]).run().stdout).unwrap();
+    assert_eq!(report["profiles"][1]["keys"][1]["last_used"], Value::Null);
     // What cannot be read is not known, and the list is there all the same.
     fs::set_permissions(log_file(&sandbox), fs::Permissions::from_mode(0o622)).unwrap();
     let list = sandbox.withkey(["list"]).run();

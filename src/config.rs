@@ -40,7 +40,9 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or has a field withkey does not know.
     pub fn read(host: &Host) -> Result<Self, Error> {
-        let path = host.folders()?.config.join("config.toml");
+        // Where the folder is not known there is none, and whoever needs the folder itself will say so.
+        let Ok(folders) = host.folders() else { return Ok(Self::default()) };
+        let path = folders.config.join("config.toml");
         let Some(bytes) = files::read(&path, files::LARGEST, Guard::Own)? else { return Ok(Self::default()) };
         let wrong = |why: String| Error::Config { path: path.clone(), why };
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;

@@ -111,7 +111,11 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[],
         },
         keys_page: "https://platform.claude.com/settings/keys",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://platform.claude.com/usage"),
+            ("limits", "https://platform.claude.com/settings/limits"),
+            ("billing", "https://platform.claude.com/settings/billing"),
+        ],
     },
     Provider {
         name: "Gemini",
@@ -130,7 +134,10 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[],
         },
         keys_page: "https://aistudio.google.com/apikey",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://aistudio.google.com/usage"),
+            ("billing", "https://console.cloud.google.com/billing"),
+        ],
     },
     Provider {
         name: "Groq",
@@ -149,7 +156,11 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[],
         },
         keys_page: "https://console.groq.com/keys",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://console.groq.com/dashboard/usage"),
+            ("limits", "https://console.groq.com/settings/limits"),
+            ("billing", "https://console.groq.com/settings/billing"),
+        ],
     },
     Provider {
         name: "OpenRouter",
@@ -173,7 +184,10 @@ pub static PROVIDERS: &[Provider] = &[
             ],
         },
         keys_page: "https://openrouter.ai/settings/keys",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://openrouter.ai/activity"),
+            ("billing", "https://openrouter.ai/settings/credits"),
+        ],
     },
     Provider {
         name: "Mistral",
@@ -192,7 +206,11 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[],
         },
         keys_page: "https://console.mistral.ai/api-keys",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://admin.mistral.ai/organization/usage"),
+            ("limits", "https://admin.mistral.ai/plateforme/limits"),
+            ("billing", "https://admin.mistral.ai/organization/billing"),
+        ],
     },
     Provider {
         name: "xAI",
@@ -211,7 +229,7 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[("name", "/name")],
         },
         keys_page: "https://console.x.ai",
-        money_pages: &[],
+        money_pages: &[("billing", "https://console.x.ai/team/default/billing")],
     },
     Provider {
         name: "DeepSeek",
@@ -230,7 +248,10 @@ pub static PROVIDERS: &[Provider] = &[
             tells: &[("balance", "/balance_infos/0/total_balance"), ("currency", "/balance_infos/0/currency")],
         },
         keys_page: "https://platform.deepseek.com/api_keys",
-        money_pages: &[],
+        money_pages: &[
+            ("usage", "https://platform.deepseek.com/usage"),
+            ("billing", "https://platform.deepseek.com/top_up"),
+        ],
     },
     Provider {
         name: "Hugging Face",
@@ -257,7 +278,7 @@ pub static PROVIDERS: &[Provider] = &[
             ],
         },
         keys_page: "https://huggingface.co/settings/tokens",
-        money_pages: &[],
+        money_pages: &[("billing", "https://huggingface.co/settings/billing")],
     },
 ];
 
@@ -299,6 +320,21 @@ mod tests {
         assert_eq!(names("sk-or-v1-x"), Some(vec!["OpenRouter"]));
         assert_eq!(names("sk-x"), Some(vec!["OpenAI", "DeepSeek"]));
         assert_eq!(names("zz"), None);
+    }
+
+    #[test]
+    fn every_page_is_one_of_the_providers_own() {
+        let sites = |url: &str| {
+            let host = url.strip_prefix("https://").unwrap().split('/').next().unwrap();
+            host.rsplit('.').take(2).collect::<Vec<_>>().join(".")
+        };
+        for row in PROVIDERS {
+            assert!(!row.money_pages.is_empty(), "{}: who limits what its keys may spend?", row.name);
+            for (page, url) in row.money_pages {
+                assert!(["usage", "limits", "billing"].contains(page), "{}: {page}", row.name);
+                assert_eq!(sites(url), sites(row.keys_page), "{}: {url}", row.name);
+            }
+        }
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn list_has_an_object_for_scripts() {
             "profile": "default",
             "default": true,
             "store": "dotfile",
-            "keys": [{ "variable": "OPENAI_API_KEY", "masked": "sk-…ghij", "added": null, "created": null, "expires": null }],
+            "keys": [{ "variable": "OPENAI_API_KEY", "masked": "sk-…ghij", "added": null, "created": null, "last_used": null, "expires": null }],
             "directories": [],
         })
     );

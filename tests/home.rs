@@ -73,7 +73,7 @@ fn the_xdg_folders_are_used_when_they_are_absolute() {
         $ export XDG_CONFIG_HOME=$PWD/c XDG_DATA_HOME=$PWD/d; unset HOME; echo $KEY | withkey add
         withkey: made your identity, /sandbox/project/d/withkey/identity.txt: back it up, nothing else opens your dotfiles
         withkey: stored OPENAI_API_KEY (sk-…ghij) in profile default, store dotfile
-        $ export XDG_CONFIG_HOME=$PWD/c XDG_DATA_HOME=$PWD/d; withkey printenv OPENAI_API_KEY; find c d | sort; ls -A ~
+        $ export XDG_CONFIG_HOME=$PWD/c XDG_DATA_HOME=$PWD/d XDG_STATE_HOME=$PWD/s; withkey printenv OPENAI_API_KEY; find c d s | sort; ls -A ~
         $KEY
         c
         c/withkey
@@ -85,11 +85,14 @@ fn the_xdg_folders_are_used_when_they_are_absolute() {
         d/withkey
         d/withkey/identity.txt
         d/withkey/recipient.txt
-        d/withkey/salt
-        $ export XDG_STATE_HOME=$PWD/s; echo $OTHER_KEY | withkey add other 2>/dev/null; find s | sort
+        d/withkey/state
+        d/withkey/state/salt
         s
         s/withkey
-        s/withkey/salt
+        s/withkey/log.jsonl
+        $ export XDG_CONFIG_HOME=$PWD/c XDG_DATA_HOME=$PWD/d; unset HOME; withkey true; ls -A d/withkey/state
+        log.jsonl
+        salt
         $ export XDG_CONFIG_HOME=c XDG_DATA_HOME=; echo $OTHER_KEY | withkey add 2>/dev/null; ls ~/.config ~/.local/share
         ~/.config:
         withkey

@@ -146,6 +146,8 @@ fn scan_for(
         ptrace::syscall(process, None).unwrap();
         match waitpid(process, None).unwrap() {
             WaitStatus::PtraceSyscall(_) => {}
+            // A helper has ended.
+            WaitStatus::Stopped(_, Signal::SIGCHLD) => continue,
             other => panic!("withkey ended without a last system call: {other:?}"),
         }
         let number = ptrace::getregs(process).unwrap().orig_rax.cast_signed();
@@ -201,6 +203,28 @@ fn an_identity_given_as_text_is_overwritten_where_it_stood() {
     fs::write(sandbox.identity(), &text).unwrap();
     let settings = [("WITHKEY_IDENTITY", PathBuf::from(text))];
     assert_eq!(scan_at_the_end(&sandbox, &["true"], &settings, nothing), [""; 0]);
+}
+
+/// The profile `team`, whose key a helper prints.
+fn with_helper() -> Sandbox {
+    let sandbox = sandbox();
+    let file = sandbox.file("key", format!("{KEY}\n"), 0o600);
+    sandbox.withkey(["add", "team", "--helper", &format!("cat '{}'", file.display())]).run().assert_exit(0);
+    sandbox
+}
+
+#[test]
+fn what_a_helper_printed_is_left_nowhere() {
+    let sandbox = with_helper();
+    assert_eq!(scan_at_the_end(&sandbox, &["-p", "team", "true"], &[], nothing), [""; 0]);
+    // Nor when it counts for nothing: the key, and then more.
+    let file = sandbox.file("key", format!("{KEY}\n{KEY}\n"), 0o600);
+    assert_eq!(scan_at_the_end(&sandbox, &["-p", "team", "true"], &[], nothing), [""; 0]);
+    sandbox.program("fail", format!("#!/bin/sh\ncat '{}'; exit 1\n", file.display()));
+    let description = sandbox.configuration("profiles/team.toml");
+    let text = fs::read_to_string(&description).unwrap();
+    fs::write(&description, text.replace("/usr/bin/cat", sandbox.path("fail").to_str().unwrap())).unwrap();
+    assert_eq!(scan_at_the_end(&sandbox, &["-p", "team", "true"], &[], nothing), [""; 0]);
 }
 
 #[test]

@@ -267,8 +267,6 @@ fn remove_shows_what_goes_and_asks() {
     terminal.answer(question, CTRL_C);
     terminal.ends(130);
     before.assert_unchanged("remove", &sandbox);
-    let agent = Terminal::run_with(&sandbox, &[("CODEX_CI", "1")], "withkey remove other");
-    assert!(agent.ends(1).contains("withkey: hint: withkey remove other --yes\n"));
     let terminal = Terminal::run(&sandbox, "withkey remove other");
     terminal.answer(question, "y\n");
     terminal.ends(0);
@@ -283,23 +281,6 @@ fn remove_does_not_ask_about_what_is_not_there() {
         terminal.pty.text().contains("other has no key for LLM_KEY")
     });
     assert!(!terminal.ends(1).contains("[y/N]"));
-}
-
-#[test]
-fn in_a_coding_agents_environment_add_names_the_line_to_type() {
-    let sandbox = sandbox();
-    for (line, typed) in [
-        ("withkey add work", "printf '%s\\n' \"$KEY\" | withkey add work"),
-        ("withkey add work LLM_KEY", "printf '%s\\n' \"$KEY\" | withkey add work LLM_KEY"),
-    ] {
-        let text = Terminal::run_with(&sandbox, &[("CLAUDECODE", "1")], line).ends(1);
-        assert!(text.contains("withkey: error: cannot ask for a key\nwithkey: cause: a coding agent runs this command (CLAUDECODE is set)\n"), "{text}");
-        assert!(text.contains(&format!("withkey: hint: {typed}\n")), "{text}");
-    }
-    // An empty variable is none.
-    let terminal = Terminal::run_with(&sandbox, &[("CLAUDECODE", "")], "withkey add work");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
-    terminal.ends(0);
 }
 
 /// In the background the terminal is somebody else's.

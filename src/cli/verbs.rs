@@ -88,7 +88,7 @@ pub struct Add {
     /// Keep no key: this program prints it. Split as a shell does; no shell is run
     #[arg(long, value_name = "PROGRAM ARG", conflicts_with = "from")]
     pub helper: Option<String>,
-    /// The same, word by word
+    /// The program of --helper and its arguments, word by word
     #[arg(last = true, value_name = "PROGRAM ARG", conflicts_with_all = ["from", "helper"])]
     pub program: Vec<String>,
     /// Take the variables from this .env file

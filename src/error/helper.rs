@@ -18,6 +18,8 @@ pub enum Helper {
     KeptElsewhere { profile: String },
     /// Words that no shell would take.
     Words { text: String },
+    /// The key itself among a helper's words.
+    KeyInWords { variable: String },
     /// A helper's keys are not typed in.
     HelperWanted { profile: String },
 }
@@ -46,6 +48,11 @@ impl Helper {
             Self::Words { text } => Words::new(format!("cannot split into words: {text}"))
                 .cause("a quote is open at its end")
                 .hint("write it as in a shell, or behind --: withkey add PROFILE --store helper -- PROGRAM ARG"),
+            Self::KeyInWords { variable } => {
+                Words::new(format!("the key for {variable} stands in the helper's own words"))
+                    .cause("they are kept in clear, in the profile's description")
+                    .hint("let the helper read the key from where it is kept, or store it: withkey add PROFILE")
+            }
             Self::HelperWanted { profile } => Words::new(format!("no helper is named for profile {profile}"))
                 .cause("in the store helper a program gives the key, and none is typed in")
                 .hint(format!("withkey add {profile} --helper 'PROGRAM ARG'")),

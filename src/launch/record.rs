@@ -13,14 +13,13 @@ use crate::ui::{self, sanitize};
 
 /// What is known before the keys are read. The time is that of [`append`].
 pub fn entry(program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> Entry {
-    let name = |path: &Path| sanitize::string(path.file_name().unwrap_or(OsStr::new("?")));
     Entry {
         time: String::new(),
         profile: profile.name.to_string(),
         variables: injection.keys.iter().map(|wanted| wanted.from.to_string()).collect(),
         program: name(program.path()),
         directory: host::current_directory().map_or_else(|_| "?".to_owned(), |path| sanitize::string(path.as_os_str())),
-        parent: parent(host).map(|path| name(&path)),
+        parent: parent(host),
         terminal: ui::stderr_is_terminal(),
     }
 }
@@ -34,20 +33,22 @@ pub fn append(mut entry: Entry, host: &Host) -> Result<(), Error> {
     log::append(host.folders()?, &entry)
 }
 
-/// The program of the process that started withkey; its name alone where the file may not be seen.
+/// The program of the process that started withkey; the name it gives itself where the file may not be seen.
 #[cfg(target_os = "linux")]
-fn parent(host: &Host) -> Option<std::path::PathBuf> {
+fn parent(host: &Host) -> Option<String> {
     let process = host.parent();
-    let file = std::fs::read_link(format!("/proc/{process}/exe")).ok();
-    let file = file
-        .map(|path| path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(path.clone(), Into::into));
-    file.or_else(|| {
-        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-        Some(name.trim_end().into())
-    })
+    match std::fs::read_link(format!("/proc/{process}/exe")) {
+        // The kernel's mark of a program that was upgraded since it was started.
+        Ok(file) => Some(name(&file).trim_end_matches(" (deleted)").to_owned()),
+        Err(_) => Some(std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?.trim_end().to_owned()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn parent(_host: &Host) -> Option<std::path::PathBuf> {
+fn parent(_host: &Host) -> Option<String> {
     None
+}
+
+fn name(file: &Path) -> String {
+    sanitize::string(file.file_name().unwrap_or(OsStr::new("?")))
 }

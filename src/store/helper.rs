@@ -96,7 +96,23 @@ pub fn ask(variable: &Variable, helper: &[String], host: &Host) -> Result<Intake
 }
 
 /// A helper as a shell takes it.
-#[must_use]
-pub fn line(helper: &[String]) -> String {
+fn line(helper: &[String]) -> String {
     shlex::try_join(helper.iter().map(String::as_str)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_key_is_put_where_none_is_kept() {
+        let host = Host::new(vec![], vec![c"HOME=/nowhere"], None);
+        let (name, variable) = ("work".parse().unwrap(), "OPENAI_API_KEY".parse().unwrap());
+        let stage = |change| Helper::new(&host).unwrap().stage(&name, None, &[change]);
+        let key = Key::new(b"sk-test-0123456789abcdef").unwrap();
+        let put = stage(Change::Put(&variable, &key));
+        assert!(matches!(put, Err(Error::Helper(error::Helper::KeptElsewhere { .. }))));
+        assert_eq!(stage(Change::Remove(&variable)).unwrap(), "");
+    }
 }

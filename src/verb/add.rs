@@ -90,6 +90,10 @@ fn helper_words(words: &Add) -> Result<Vec<String>, Error> {
     split.ok_or_else(|| Error::Helper(Helper::Words { text: text.clone() }))
 }
 
+fn holds(word: &[u8], key: &[u8]) -> bool {
+    word.windows(key.len()).any(|part| part == key)
+}
+
 /// The helper with its program's absolute path, and the key that it gives now.
 fn from_helper(
     words: &[String],
@@ -108,6 +112,9 @@ fn from_helper(
         std::path::absolute(found.path()).map_err(|source| Error::System { doing: "find the helper", source })?;
     let helper = [&[path.to_str().ok_or_else(not_text)?.to_owned()], arguments].concat();
     let given = helper::ask(variable, &helper, host)?;
+    if helper.iter().any(|word| holds(word.as_bytes(), given.key.expose())) {
+        return Err(Error::Helper(Helper::KeyInWords { variable: variable.to_string() }));
+    }
     intake::say_odd(variable, &given.odd, "used", ui);
     Ok((helper, given.key))
 }

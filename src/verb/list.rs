@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::host::{Folders, Host};
 use crate::log;
 use crate::profile::binding::{Bindings, Bound};
-use crate::profile::description;
+use crate::profile::description::{self, Described};
 use crate::profile::{Description, ProfileName};
 use crate::ui::layout::Layout;
 use crate::ui::{self, Ui, sanitize};
@@ -83,12 +83,18 @@ fn profile(
 ) -> Result<Option<ProfileJson>, Error> {
     // One that was removed since the folder was read is no longer listed.
     let Some(description) = Description::read(folders, name)? else { return Ok(None) };
+    // What stood under the same name before it was added is another key.
+    let use_of = |described: &Described| {
+        let added = described.added.map(|date| date.to_string());
+        let time = last_used.get(&(name.as_str(), described.variable.as_str())).copied();
+        time.filter(|time| added.as_deref().is_none_or(|added| *time >= added))
+    };
     let keys = description.variables.iter().map(|described| KeyJson {
         variable: described.variable.to_string(),
         masked: described.masked.clone(),
         added: described.added.map(|date| date.to_string()),
         created: described.created.map(|date| date.to_string()),
-        last_used: last_used.get(&(name.as_str(), described.variable.as_str())).map(|time| (*time).to_owned()),
+        last_used: use_of(described).map(str::to_owned),
         expires: described.expires.map(|date| date.to_string()),
     });
     let chosen = bindings.iter().find(|bound| bound.directory.is_none()).map(|bound| &bound.profile);

@@ -15,7 +15,7 @@ use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
 use crate::profile::{Profile, ProfileName, Source, USUAL_VARIABLE, date};
 use crate::provider::{self, Provider};
-use crate::store::{helper, identity};
+use crate::store::identity;
 use crate::ui::layout::Layout;
 use crate::ui::{self, Ui, sanitize};
 
@@ -41,8 +41,9 @@ struct Report<'a> {
 struct KeyJson<'a> {
     variable: &'a str,
     masked: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    helper: &'a [String],
+    /// The program that prints it. Its arguments are shown by the description alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    helper: Option<&'a str>,
 }
 
 /// A key whose last day is near or past.
@@ -105,7 +106,11 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
 }
 
 fn key(described: &Described) -> KeyJson<'_> {
-    KeyJson { variable: described.variable.as_str(), masked: &described.masked, helper: &described.helper }
+    KeyJson {
+        variable: described.variable.as_str(),
+        masked: &described.masked,
+        helper: described.helper.first().map(String::as_str),
+    }
 }
 
 fn ending(described: &Described, today: time::Date) -> Option<EndingJson<'_>> {
@@ -132,8 +137,8 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         (None, None) => none,
     };
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
-    let helpers = report.keys.iter().filter(|key| !key.helper.is_empty());
-    let helpers = helpers.map(|key| format!("{} {}", key.variable, helper::line(key.helper)));
+    let helpers = report.keys.iter().filter(|key| key.helper.is_some());
+    let helpers = helpers.map(|key| format!("{} {}", key.variable, key.helper.unwrap_or_default()));
     let ending = report.ending.iter().map(|key| format!("{} {}", key.variable, key.words));
     let old = report.old.iter().map(|key| format!("{} is {} days old", key.variable, key.days));
     let source = |profile: &Profile| match &profile.source {

@@ -14,6 +14,7 @@ mod dotfile;
 mod envelope;
 pub mod identity;
 pub mod intake;
+pub mod rotation;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

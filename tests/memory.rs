@@ -208,6 +208,7 @@ fn where_the_kernel_has_no_secret_pages_the_block_is_the_one_copy_left() {
 }
 
 /// HTTP and TLS copy the key about; what the question leaves is looked for when the verb has ended.
+#[cfg(feature = "online")]
 #[test]
 fn after_a_question_to_the_provider_no_copy_is_left() {
     let sandbox = sandbox();

@@ -16,6 +16,10 @@ use crate::provider;
 
 mod plain;
 
+/// The tables of the keys, and of those before them.
+const VARIABLES: &str = "variables";
+const PREVIOUS: &str = "previous";
+
 /// The largest description, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
@@ -76,6 +80,8 @@ pub struct Description {
     pub set: Vec<(Variable, String)>,
     /// The keys, in order.
     pub variables: Vec<Described>,
+    /// The keys that a rotation replaced and that are still kept, each under the variable it belongs to.
+    pub previous: Vec<Described>,
 }
 
 /// Where the description of `name` lies.
@@ -128,7 +134,15 @@ impl Description {
     #[must_use]
     pub fn new(store: StoreKind) -> Self {
         let text = format!("version = 1\nstore = \"{}\"\n", store.as_str());
-        Self { text, store, data: None, allow_endpoint: Vec::new(), set: Vec::new(), variables: Vec::new() }
+        Self {
+            text,
+            store,
+            data: None,
+            allow_endpoint: Vec::new(),
+            set: Vec::new(),
+            variables: Vec::new(),
+            previous: Vec::new(),
+        }
     }
 
     /// Writes the description in one step. The lock of the configuration must be held.
@@ -143,6 +157,21 @@ impl Description {
     #[must_use]
     pub fn variable(&self, variable: &Variable) -> Option<&Described> {
         self.variables.iter().find(|described| described.variable == *variable)
+    }
+
+    /// What is known of the key that `variable` had before an unfinished rotation.
+    #[must_use]
+    pub fn previous(&self, variable: &Variable) -> Option<&Described> {
+        self.previous.iter().find(|described| described.variable == *variable)
+    }
+
+    /// Every name under which the store keeps something of this profile: its variables, and those of previous keys.
+    ///
+    /// # Errors
+    /// As [`Variable::previous`].
+    pub fn kept(&self) -> Result<Vec<Variable>, Error> {
+        let variables = self.variables.iter().map(|described| Ok(described.variable.clone()));
+        variables.chain(self.previous.iter().map(|described| described.variable.previous())).collect()
     }
 
     /// Names the state of the store that this description belongs to.
@@ -162,25 +191,7 @@ impl Description {
     /// # Errors
     /// As [`Description::belong_to`].
     pub fn describe(&mut self, described: Described) -> Result<(), Error> {
-        self.edit(|document| {
-            let variables = document.entry("variables").or_insert_with(|| {
-                let mut table = Table::new();
-                table.set_implicit(true);
-                Item::Table(table)
-            });
-            let table = variables.as_table_like_mut().map(|variables| {
-                variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new()))
-            });
-            let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
-            table.insert("masked", value(&described.masked));
-            let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
-            for (field, date) in dates {
-                match date {
-                    Some(date) => table.insert(field, value(date)),
-                    None => table.remove(field),
-                };
-            }
-        })?;
+        self.edit(|document| write(document, VARIABLES, &described))?;
         match self.variables.iter_mut().find(|known| known.variable == described.variable) {
             Some(known) => *known = described,
             None => self.variables.push(described),
@@ -188,17 +199,34 @@ impl Description {
         Ok(())
     }
 
-    /// Says nothing more of `variable`.
+    /// Describes the previous key of a variable, which a rotation replaced.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn describe_previous(&mut self, described: Described) -> Result<(), Error> {
+        self.edit(|document| write(document, PREVIOUS, &described))?;
+        self.previous.retain(|known| known.variable != described.variable);
+        self.previous.push(described);
+        Ok(())
+    }
+
+    /// Says nothing more of `variable`, nor of its previous key.
     ///
     /// # Errors
     /// As [`Description::belong_to`].
     pub fn forget(&mut self, variable: &Variable) -> Result<(), Error> {
-        self.edit(|document| {
-            if let Some(variables) = document.get_mut("variables").and_then(Item::as_table_like_mut) {
-                variables.remove(variable.as_str());
-            }
-        })?;
+        self.edit(|document| erase(document, VARIABLES, variable))?;
         self.variables.retain(|described| described.variable != *variable);
+        self.forget_previous(variable)
+    }
+
+    /// Says nothing more of the previous key of `variable`.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn forget_previous(&mut self, variable: &Variable) -> Result<(), Error> {
+        self.edit(|document| erase(document, PREVIOUS, variable))?;
+        self.previous.retain(|described| described.variable != *variable);
         Ok(())
     }
 
@@ -238,6 +266,7 @@ impl Description {
         let mut allow_endpoint = Vec::new();
         let mut set = Vec::new();
         let mut variables = Vec::new();
+        let mut previous = Vec::new();
         for (field, item) in document.iter() {
             match field {
                 "version" => {}
@@ -245,12 +274,41 @@ impl Description {
                 "data" => data = Some(text_of(field, item)?.to_owned()),
                 "allow_endpoint" => allow_endpoint = texts_of(field, item)?,
                 "set" => set = plain_variables(item)?,
-                "variables" => variables = described_variables(item)?,
+                VARIABLES => variables = described_variables(field, item)?,
+                PREVIOUS => previous = described_variables(field, item)?,
                 _ => return Err(format!("it has an unknown field `{field}`")),
             }
         }
         let store = store.ok_or("it has no `store`")?;
-        Ok(Self { text: text.to_owned(), store, data, allow_endpoint, set, variables })
+        Ok(Self { text: text.to_owned(), store, data, allow_endpoint, set, variables, previous })
+    }
+}
+
+fn write(document: &mut DocumentMut, place: &str, described: &Described) {
+    let variables = document.entry(place).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let table = variables
+        .as_table_like_mut()
+        .map(|variables| variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new())));
+    let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
+    table.insert("masked", value(&described.masked));
+    let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
+    for (field, date) in dates {
+        match date {
+            Some(date) => table.insert(field, value(date)),
+            None => table.remove(field),
+        };
+    }
+}
+
+fn erase(document: &mut DocumentMut, place: &str, variable: &Variable) {
+    let Some(variables) = document.get_mut(place).and_then(Item::as_table_like_mut) else { return };
+    variables.remove(variable.as_str());
+    if variables.is_empty() && place == PREVIOUS {
+        document.remove(place);
     }
 }
 
@@ -283,15 +341,15 @@ fn plain_variables(item: &Item) -> Result<Vec<(Variable, String)>, String> {
     Ok(set)
 }
 
-fn described_variables(item: &Item) -> Result<Vec<Described>, String> {
-    let table = item.as_table_like().ok_or("`variables` is not a table")?;
-    table.iter().map(|(name, item)| described_variable(name, item)).collect()
+fn described_variables(place: &str, item: &Item) -> Result<Vec<Described>, String> {
+    let table = item.as_table_like().ok_or_else(|| format!("`{place}` is not a table"))?;
+    table.iter().map(|(name, item)| described_variable(place, name, item)).collect()
 }
 
-fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
-    let variable = Variable::for_key(name).map_err(|_| format!("`variables` holds {name}, which no key may have"))?;
+fn described_variable(place: &str, name: &str, item: &Item) -> Result<Described, String> {
+    let variable = Variable::for_key(name).map_err(|_| format!("`{place}` holds {name}, which no key may have"))?;
     let mut described = Described { variable, masked: String::new(), added: None, created: None, expires: None };
-    for (field, item) in item.as_table_like().ok_or_else(|| format!("`variables.{name}` is not a table"))?.iter() {
+    for (field, item) in item.as_table_like().ok_or_else(|| format!("`{place}.{name}` is not a table"))?.iter() {
         let date = || {
             item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"))
         };

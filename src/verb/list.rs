@@ -33,6 +33,8 @@ struct KeyJson {
     added: Option<String>,
     created: Option<String>,
     expires: Option<String>,
+    /// The masked key of an unfinished rotation.
+    previous: Option<String>,
 }
 
 /// Runs the verb. A description that cannot be read is told after the others, and makes it fail.
@@ -73,6 +75,7 @@ fn profile(name: &ProfileName, folders: &Folders, bindings: &[Bound]) -> Result<
         added: described.added.map(|date| date.to_string()),
         created: described.created.map(|date| date.to_string()),
         expires: described.expires.map(|date| date.to_string()),
+        previous: description.previous(&described.variable).map(|previous| previous.masked.clone()),
     });
     let chosen = bindings.iter().find(|bound| bound.directory.is_none()).map(|bound| &bound.profile);
     let bound = bindings.iter().filter(|bound| bound.profile == *name).filter_map(|bound| bound.directory.as_ref());
@@ -99,6 +102,11 @@ fn table(profiles: &[ProfileJson]) -> String {
             let dates = [day("added", &key.added), day("created", &key.created), day("expires", &key.expires)].concat();
             text += &sanitize::clean(&format!("  {:width$}  {}{dates}", key.variable, key.masked));
             text.push('\n');
+            if let Some(previous) = &key.previous {
+                let line = format!("withkey rotate {} {} --finish, or --undo", profile.profile, key.variable);
+                text += &sanitize::clean(&format!("    its previous key {previous} is still kept: {line}"));
+                text.push('\n');
+            }
         }
         for directory in &profile.directories {
             text += &sanitize::clean(&format!("  {directory}"));

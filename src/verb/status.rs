@@ -32,6 +32,8 @@ struct Report<'a> {
 struct KeyJson<'a> {
     variable: &'a str,
     masked: &'a str,
+    /// The masked key of an unfinished rotation.
+    previous: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +61,13 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
         store: description.map(|description| description.store.as_str()),
         keys: description.map_or(Vec::new(), |description| {
             let key = description.variables.iter();
-            key.map(|described| KeyJson { variable: described.variable.as_str(), masked: &described.masked }).collect()
+            let previous = |variable| description.previous(variable).map(|previous| previous.masked.as_str());
+            let key = key.map(|described| KeyJson {
+                variable: described.variable.as_str(),
+                masked: &described.masked,
+                previous: previous(&described.variable),
+            });
+            key.collect()
         }),
         added: injection.added(host).collect(),
         replaced: injection.replaced(host).collect(),
@@ -74,12 +82,21 @@ pub fn run(words: &Status, host: &Host) -> Result<Exit, Error> {
 fn lines(report: &Report, profile: Option<&Profile>) -> String {
     let none = || "none here; withkey add stores a key, withkey use PROFILE ties one to this directory".to_owned();
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
+    let unfinished = report.keys.iter().filter_map(|key| {
+        let (name, previous) = (report.profile.unwrap_or_default(), key.previous?);
+        Some(format!(
+            "{} (previous {previous}; withkey rotate {name} {} --finish, or --undo)",
+            key.variable, key.variable
+        ))
+    });
+    let unfinished: Vec<_> = unfinished.collect();
     let mut text = ui::facts(&[
         ("directory", report.directory.clone()),
         ("profile", report.profile.map_or_else(none, str::to_owned)),
         ("source", profile.map_or(String::new(), |profile| profile.source.to_string())),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
+        ("not finished", unfinished.join(", ")),
         ("added", report.added.join(", ")),
         ("replaced", report.replaced.join(", ")),
         ("dropped", report.dropped.join(", ")),

@@ -396,6 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn a_previous_key_is_read_the_short_way_and_goes_without_a_trace() {
+        let key = |name: &str| Described {
+            variable: name.parse().unwrap(),
+            masked: "sk-…abcd".to_owned(),
+            added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+            created: None,
+            expires: None,
+        };
+        let mut description = Description::new(StoreKind::Dotfile);
+        description.describe(key("OPENAI_API_KEY")).unwrap();
+        let before = description.text.clone();
+        description.describe_previous(key("OPENAI_API_KEY")).unwrap();
+        description.describe(key("HF_TOKEN")).unwrap();
+        assert!(plain::read(&description.text).is_some(), "{}", description.text);
+        let again = parse(&description.text).unwrap();
+        assert_eq!((again.variables.len(), again.previous.len()), (2, 1));
+        let kept: Vec<_> = again.kept().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(kept, ["OPENAI_API_KEY", "HF_TOKEN", "WITHKEY_PREVIOUS_OPENAI_API_KEY"]);
+        description.forget_previous(&"OPENAI_API_KEY".parse().unwrap()).unwrap();
+        description.forget(&"HF_TOKEN".parse().unwrap()).unwrap();
+        assert_eq!(description.text, before);
+    }
+
+    #[test]
     fn what_is_wrong_is_named_and_never_passed_over() {
         for (text, word) in [
             ("", "version"),

@@ -226,3 +226,11 @@ fn after_a_question_to_the_provider_no_copy_is_left() {
         assert!(upstream.requests()[0].contains(KEY), "the key was sent");
     }
 }
+
+/// Both keys are read, compared and sealed again.
+#[test]
+fn after_going_back_to_a_previous_key_no_copy_is_left() {
+    let sandbox = sandbox();
+    sandbox.withkey(["rotate", "default"]).input("sk-test-another-9876543210zyxwvutsrq").run().assert_exit(0);
+    assert_eq!(scan_at_the_end(&sandbox, &["rotate", "default", "--undo"], &[], nothing), [""; 0]);
+}

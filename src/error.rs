@@ -391,11 +391,13 @@ impl Error {
                 Words::new(format!("nothing stored: {lines} for {wanted}"))
                     .cause(format!("standard input gives one key a line, for {}", variables.join(", ")))
             }
-            Self::KeyExists { profile, variable } => {
-                Words::new(format!("profile {profile} has a key for {variable} already"))
-                    .cause("a stored key is not overwritten unasked")
-                    .hint(format!("withkey add {profile} {variable} --replace"))
-            }
+            Self::KeyExists { profile, variable } => Words::new(format!(
+                "profile {profile} has a key for {variable} already"
+            ))
+            .cause("a stored key is not overwritten unasked")
+            .hint(format!(
+                "withkey rotate {profile} {variable} (with a way back), or withkey add {profile} {variable} --replace"
+            )),
             Self::OtherStore { profile, store } => {
                 Words::new(format!("profile {profile} is kept in the store {store}"))
                     .cause("a profile has one store")

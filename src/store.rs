@@ -25,6 +25,7 @@ pub mod salt;
 pub mod transfer;
 mod turn;
 pub mod unlock;
+pub mod rotation;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

@@ -125,7 +125,7 @@ fn a_stored_key_is_replaced_only_when_asked() {
         $ echo $OTHER_KEY | withkey add
         withkey: error: profile default has a key for OPENAI_API_KEY already
         withkey: cause: a stored key is not overwritten unasked
-        withkey: hint: withkey add default OPENAI_API_KEY --replace
+        withkey: hint: withkey rotate default OPENAI_API_KEY (with a way back), or withkey add default OPENAI_API_KEY --replace
         [1]
     ",
     );

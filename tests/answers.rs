@@ -74,7 +74,7 @@ fn list_has_an_object_for_scripts() {
             "profile": "default",
             "default": true,
             "store": "dotfile",
-            "keys": [{ "variable": "OPENAI_API_KEY", "masked": "sk-…ghij", "added": null, "created": null, "last_used": null, "expires": null }],
+            "keys": [{ "variable": "OPENAI_API_KEY", "masked": "sk-…ghij", "added": null, "created": null, "last_used": null, "expires": null, "previous": null }],
             "directories": [],
         })
     );
@@ -127,7 +127,7 @@ fn status_has_an_object_for_scripts() {
     assert_eq!(answer["directory"], json!(sandbox.project()));
     assert_eq!(answer["profile"], "work");
     assert_eq!(answer["source"], json!({ "kind": "binding", "directory": sandbox.project() }));
-    assert_eq!(answer["keys"][0], json!({ "variable": "OPENAI_API_KEY", "masked": "sk-…tsrq" }));
+    assert_eq!(answer["keys"][0], json!({ "variable": "OPENAI_API_KEY", "masked": "sk-…tsrq", "previous": null }));
     assert_eq!(answer["added"], json!(["OPENAI_API_KEY", "MY_SECRET"]));
     assert_eq!(
         answer["pages"][0],

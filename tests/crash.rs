@@ -13,14 +13,15 @@ mod refusal;
 mod session;
 #[path = "common/terminal.rs"]
 mod terminal;
+#[path = "common/steps.rs"]
+mod steps;
 
 use std::fs;
-use std::path::Path;
 
-use common::{End, KEY, OTHER_KEY, Outcome, Running, Sandbox, Start, withkey_binary};
+use common::{End, KEY, OTHER_KEY, Outcome, Running, Sandbox, Start};
 use nix::fcntl::{Flock, FlockArg};
 use refusal::{Tree, assert_refused};
-use session::assert_no_key_in_files;
+use steps::{at_every_step, cut_short};
 
 /// A key that no change touches.
 const BYSTANDER: &str = "sk-test-bystander-0123456789abcdef";
@@ -44,62 +45,6 @@ fn profiles(sandbox: &Sandbox) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-/// withkey under strace, which lets the `number`th of these calls fail or kills the process at it. `None` when there are
-/// fewer.
-fn cut_short(
-    sandbox: &Sandbox,
-    words: &[&str],
-    input: &str,
-    call: &str,
-    effect: &str,
-    number: usize,
-) -> Option<Outcome> {
-    let trace = sandbox.path("trace");
-    let inject = format!("inject={call}:{effect}:when={number}");
-    let start = sandbox.directly(["/usr/bin/strace", "-qq", "-e", &format!("trace={call}"), "-e", &inject, "-o"]);
-    let outcome = start.args([trace.as_os_str(), withkey_binary().as_os_str()]).args(words).input(input).run();
-    let text =
-        fs::read_to_string(&trace).unwrap_or_else(|_| panic!("strace is needed: apt-get install strace\n{outcome:?}"));
-    assert!(text.contains(call), "strace has seen no {call}:\n{}", outcome.stderr());
-    (text.contains("(INJECTED)") || text.contains("killed by SIGKILL")).then_some(outcome)
-}
-
-/// Cuts a change short at every step, each time from the same state, and looks at what is left.
-fn at_every_step(sandbox: &Sandbox, words: &[&str], input: &str, check: impl Fn(&str, &Outcome)) {
-    let (home, saved) = (sandbox.home(), sandbox.path("saved"));
-    copy(sandbox, &home, &saved);
-    let mut steps = 0;
-    for (call, effect) in [
-        ("openat", "error=EIO"),
-        ("write", "error=ENOSPC"),
-        ("fsync", "error=ENOSPC"),
-        ("rename", "error=ENOSPC"),
-        ("fchmod", "error=EPERM"),
-        ("openat", "signal=KILL"),
-        ("write", "signal=KILL"),
-        ("fsync", "signal=KILL"),
-        ("rename", "signal=KILL"),
-        ("unlink", "signal=KILL"),
-        ("close", "signal=KILL"),
-    ] {
-        for number in 1.. {
-            fs::remove_dir_all(&home).unwrap();
-            copy(sandbox, &saved, &home);
-            let Some(outcome) = cut_short(sandbox, words, input, call, effect, number) else { break };
-            check(&format!("{words:?}, {call} {number}: {effect}"), &outcome);
-            assert_no_key_in_files(&home);
-            steps += 1;
-        }
-    }
-    // A static program opens no libraries first, and so has fewer.
-    assert!(steps > 20, "only {steps} steps were tried");
-}
-
-fn copy(sandbox: &Sandbox, from: &Path, to: &Path) {
-    let words = ["/bin/cp", "-a", from.to_str().unwrap(), to.to_str().unwrap()];
-    sandbox.directly(words).run().assert_exit(0);
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn what_unlock_has_kept_and_sealed_is_nowhere_in_its_memory() {
 }
 
 /// HTTP and TLS copy the key about; what the question leaves is looked for when the verb has ended.
+#[cfg(feature = "online")]
 #[test]
 fn after_a_question_to_the_provider_no_copy_is_left() {
     let sandbox = sandbox();
@@ -354,4 +355,12 @@ fn a_projects_dotfile_leaves_no_copy_either() {
     assert_eq!(scan_at_the_end(&sandbox, &["-f", ".env.age", "true"], &[], nothing), [""; 0]);
     // It is refused after it was opened: the variable asked for is not in it.
     assert_eq!(scan_at_the_end(&sandbox, &["-e", "HF_TOKEN", "true"], &[], nothing), [""; 0]);
+}
+
+/// Both keys are read, compared and sealed again.
+#[test]
+fn after_going_back_to_a_previous_key_no_copy_is_left() {
+    let sandbox = sandbox();
+    sandbox.withkey(["rotate", "default"]).input("sk-test-another-9876543210zyxwvutsrq").run().assert_exit(0);
+    assert_eq!(scan_at_the_end(&sandbox, &["rotate", "default", "--undo"], &[], nothing), [""; 0]);
 }

@@ -1,5 +1,6 @@
 //! `--online`, against a provider on this machine with real TLS: what each answer means, how the key is sent, and that it
 //! is sent nowhere else.
+#![cfg(feature = "online")]
 #![allow(unsafe_code, reason = "odd states are made by system calls")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "what the tests share is used in part")]
@@ -15,7 +16,7 @@ mod upstream;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use common::{KEY, OTHER_KEY, Outcome, Sandbox};
+use common::{KEY, OTHER_KEY, Outcome, Pty, Sandbox};
 use refusal::{Tree, assert_refused};
 use session::{assert_no_key_shown, assert_no_piece};
 use upstream::{Authority, Listener, Reply, Upstream};
@@ -532,6 +533,54 @@ fn add_asks_before_it_stores_and_stores_nothing_that_the_provider_calls_wrong() 
     add(&["fourth", "MY_SECRET"]).assert_exit(0).assert_stderr_has("not asked");
     assert_eq!(stage.upstream.requests().len(), 4);
     stage.sandbox.withkey(["-p", "third", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{KEY}\n"));
+}
+
+#[test]
+fn rotate_switches_to_a_real_key_and_never_to_a_wrong_one() {
+    let stage = Stage::new();
+    stage.sandbox.add("work", KEY);
+    let rotate = |words: &[&str]| {
+        let outcome = stage.sandbox.withkey(["rotate", "work"]).args(words).input(OTHER_KEY).run();
+        assert_no_key_shown(&outcome);
+        outcome
+    };
+    let before = Tree::of(&stage.sandbox);
+    stage.upstream.answers(Reply::json(401, &[], &error("invalid_api_key", "x")));
+    assert_refused(&rotate(&["--online"]), 3, "not stored: OpenAI calls the key for OPENAI_API_KEY wrong");
+    assert!(stage.upstream.requests()[0].contains(OTHER_KEY), "it is the new key that is asked about");
+    stage.upstream.answers(Reply::json(503, &[], ""));
+    assert_refused(&rotate(&["--online"]), 7, "hint: to replace the key unasked: withkey rotate work OPENAI_API_KEY");
+    stage.upstream.answers(Reply::Bytes(Vec::new()));
+    assert_refused(&rotate(&["--online"]), 1, "whether the key for OPENAI_API_KEY works is not known");
+    before.assert_unchanged("rotate", &stage.sandbox);
+    stage.upstream.answers(Reply::json(429, &[], &error("insufficient_quota", "x")));
+    let outcome = rotate(&["--online"]);
+    outcome.assert_exit(0).assert_stderr_has("OPENAI_API_KEY (sk-…tsrq): real; no money");
+    let printenv = || stage.sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run();
+    printenv().assert_stdout(&format!("{OTHER_KEY}\n"));
+    stage.upstream.requests();
+    rotate(&["--undo"]).assert_exit(0);
+    rotate(&[]).assert_exit(0);
+    assert_eq!(stage.upstream.requests(), [""; 0], "asked only on --online");
+}
+
+#[test]
+fn on_a_terminal_an_unclear_answer_is_the_owners_to_judge() {
+    for (answer, exit, key) in [("n\n", 1, KEY), ("y\n", 0, OTHER_KEY)] {
+        let stage = Stage::new();
+        stage.sandbox.add("work", KEY);
+        stage.upstream.answers(Reply::json(503, &[], ""));
+        let pty = Pty::open();
+        let running = pty.attach(stage.sandbox.withkey(["rotate", "work", "--online"])).start();
+        pty.wait_for("OPENAI_API_KEY (not shown while you type): ");
+        pty.type_in(&format!("{OTHER_KEY}\n"));
+        pty.wait_for("unknown: status 503");
+        pty.wait_for("Replace the old one all the same? [y/N] ");
+        pty.type_in(answer);
+        running.outcome().assert_exit(exit);
+        let found = stage.sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run();
+        found.assert_stdout(&format!("{key}\n"));
+    }
 }
 
 #[test]

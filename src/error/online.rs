@@ -14,7 +14,7 @@ pub enum Online {
     /// The provider calls a new key wrong.
     Refused { variable: String, provider: &'static str, page: &'static str },
     /// `--online` in vain, and nobody to ask whether to go on.
-    Unclear { variable: String, sentence: String, hint: String },
+    Unclear { variable: String, sentence: String, hint: String, exit: Exit },
 }
 
 impl Online {
@@ -22,7 +22,7 @@ impl Online {
         match self {
             Self::NotBuilt | Self::NothingToAsk { .. } => Exit::VerbFailed,
             Self::Refused { .. } => Exit::KeyInvalid,
-            Self::Unclear { .. } => Exit::KeyUnknown,
+            Self::Unclear { exit, .. } => *exit,
         }
     }
 
@@ -38,7 +38,7 @@ impl Online {
                 Words::new(format!("not stored: {provider} calls the key for {variable} wrong, deleted or expired"))
                     .hint(format!("make a new one at {page}"))
             }
-            Self::Unclear { variable, sentence, hint } => {
+            Self::Unclear { variable, sentence, hint, .. } => {
                 Words::new(format!("not stored: whether the key for {variable} works is not known"))
                     .cause(sentence)
                     .hint(hint)

@@ -11,11 +11,9 @@ pub enum Rotation {
     /// A former rotation is neither finished nor undone.
     Unfinished { profile: String, variable: String },
     /// There is no previous key.
-    NothingToUndo { profile: String, variable: String, undo: bool },
+    NothingKept { profile: String, variable: String, undo: bool },
     /// Several variables, and none is named.
     WhichVariable { profile: String, variables: Vec<String>, options: &'static str },
-    /// The profile changed between looking and switching.
-    ChangedMeanwhile { profile: String, variable: String },
 }
 
 impl Rotation {
@@ -36,7 +34,7 @@ impl Rotation {
                         "withkey rotate {profile} {variable} --finish deletes the previous key, --undo goes back to it"
                     ))
             }
-            Self::NothingToUndo { profile, variable, undo } => {
+            Self::NothingKept { profile, variable, undo } => {
                 let what = if *undo { "go back to" } else { "delete" };
                 Words::new(format!("there is no previous key of {variable} of profile {profile} to {what}"))
                     .hint("see what is kept: withkey list")
@@ -46,11 +44,6 @@ impl Rotation {
                 Words::new(format!("which key of profile {profile} is not said"))
                     .cause(format!("it has {}", variables.join(", ")))
                     .hint(format!("withkey rotate {profile} {first}{options}"))
-            }
-            Self::ChangedMeanwhile { profile, variable } => {
-                Words::new(format!("not replaced: {variable} of profile {profile} was changed meanwhile"))
-                    .cause("another withkey stored a key while this one was waiting for the new one")
-                    .hint("run the same line again")
             }
         }
     }

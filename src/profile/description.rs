@@ -21,6 +21,10 @@ use crate::provider;
 
 mod plain;
 
+/// The tables of the keys, and of those before them.
+const VARIABLES: &str = "variables";
+const PREVIOUS: &str = "previous";
+
 /// The largest description, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
@@ -112,6 +116,8 @@ pub struct Description {
     pub set: Vec<(Variable, String)>,
     /// The keys, in order.
     pub variables: Vec<Described>,
+    /// The keys that a rotation replaced and that are still kept, each under the variable it belongs to.
+    pub previous: Vec<Described>,
 }
 
 /// Where the description of `name` lies.
@@ -182,6 +188,7 @@ impl Description {
             allow_endpoint: Vec::new(),
             set: Vec::new(),
             variables: Vec::new(),
+            previous: Vec::new(),
         }
     }
 
@@ -216,6 +223,21 @@ impl Description {
     #[must_use]
     pub fn variable(&self, variable: &Variable) -> Option<&Described> {
         self.variables.iter().find(|described| described.variable == *variable)
+    }
+
+    /// What is known of the key that `variable` had before an unfinished rotation.
+    #[must_use]
+    pub fn previous(&self, variable: &Variable) -> Option<&Described> {
+        self.previous.iter().find(|described| described.variable == *variable)
+    }
+
+    /// Every name under which the store keeps something of this profile: its variables, and those of previous keys.
+    ///
+    /// # Errors
+    /// As [`Variable::previous`].
+    pub fn kept(&self) -> Result<Vec<Variable>, Error> {
+        let variables = self.variables.iter().map(|described| Ok(described.variable.clone()));
+        variables.chain(self.previous.iter().map(|described| described.variable.previous())).collect()
     }
 
     /// Names the state of the store that this description belongs to.
@@ -267,34 +289,7 @@ impl Description {
     /// # Errors
     /// As [`Description::belong_to`].
     pub fn describe(&mut self, described: Described) -> Result<(), Error> {
-        self.edit(|document| {
-            let variables = document.entry("variables").or_insert_with(|| {
-                let mut table = Table::new();
-                table.set_implicit(true);
-                Item::Table(table)
-            });
-            let table = variables.as_table_like_mut().map(|variables| {
-                variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new()))
-            });
-            let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
-            table.insert("masked", value(&described.masked));
-            match &described.hash {
-                Some(hash) => table.insert("hash", value(hash)),
-                None => table.remove("hash"),
-            };
-            if described.helper.is_empty() {
-                table.remove("helper");
-            } else {
-                table.insert("helper", value(described.helper.iter().collect::<Array>()));
-            }
-            let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
-            for (field, date) in dates {
-                match date {
-                    Some(date) => table.insert(field, value(date)),
-                    None => table.remove(field),
-                };
-            }
-        })?;
+        self.edit(|document| write(document, VARIABLES, &described))?;
         match self.variables.iter_mut().find(|known| known.variable == described.variable) {
             Some(known) => *known = described,
             None => self.variables.push(described),
@@ -302,17 +297,34 @@ impl Description {
         Ok(())
     }
 
-    /// Says nothing more of `variable`.
+    /// Describes the previous key of a variable, which a rotation replaced.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn describe_previous(&mut self, described: Described) -> Result<(), Error> {
+        self.edit(|document| write(document, PREVIOUS, &described))?;
+        self.previous.retain(|known| known.variable != described.variable);
+        self.previous.push(described);
+        Ok(())
+    }
+
+    /// Says nothing more of `variable`, nor of its previous key.
     ///
     /// # Errors
     /// As [`Description::belong_to`].
     pub fn forget(&mut self, variable: &Variable) -> Result<(), Error> {
-        self.edit(|document| {
-            if let Some(variables) = document.get_mut("variables").and_then(Item::as_table_like_mut) {
-                variables.remove(variable.as_str());
-            }
-        })?;
+        self.edit(|document| erase(document, VARIABLES, variable))?;
         self.variables.retain(|described| described.variable != *variable);
+        self.forget_previous(variable)
+    }
+
+    /// Says nothing more of the previous key of `variable`.
+    ///
+    /// # Errors
+    /// As [`Description::belong_to`].
+    pub fn forget_previous(&mut self, variable: &Variable) -> Result<(), Error> {
+        self.edit(|document| erase(document, PREVIOUS, variable))?;
+        self.previous.retain(|described| described.variable != *variable);
         Ok(())
     }
 
@@ -353,6 +365,7 @@ impl Description {
         let mut allow_endpoint = Vec::new();
         let mut set = Vec::new();
         let mut variables = Vec::new();
+        let mut previous = Vec::new();
         for (field, item) in document.iter() {
             match field {
                 "version" => {}
@@ -361,12 +374,50 @@ impl Description {
                 "leaving" => leaving = Some(text_of(field, item)?.parse()?),
                 "allow_endpoint" => allow_endpoint = texts_of(field, item)?,
                 "set" => set = plain_variables(item)?,
-                "variables" => variables = described_variables(item)?,
+                VARIABLES => variables = described_variables(field, item)?,
+                PREVIOUS => previous = described_variables(field, item)?,
                 _ => return Err(format!("it has an unknown field `{field}`")),
             }
         }
         let store = store.ok_or("it has no `store`")?;
-        Ok(Self { text: text.to_owned(), store, data, leaving, allow_endpoint, set, variables })
+        Ok(Self { text: text.to_owned(), store, data, leaving, allow_endpoint, set, variables, previous })
+    }
+}
+
+fn write(document: &mut DocumentMut, place: &str, described: &Described) {
+    let variables = document.entry(place).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let table = variables
+        .as_table_like_mut()
+        .map(|variables| variables.entry(described.variable.as_str()).or_insert_with(|| Item::Table(Table::new())));
+    let Some(table) = table.and_then(Item::as_table_like_mut) else { return };
+    table.insert("masked", value(&described.masked));
+    match &described.hash {
+        Some(hash) => table.insert("hash", value(hash)),
+        None => table.remove("hash"),
+    };
+    if described.helper.is_empty() {
+        table.remove("helper");
+    } else {
+        table.insert("helper", value(described.helper.iter().collect::<Array>()));
+    }
+    let dates = [("added", described.added), ("created", described.created), ("expires", described.expires)];
+    for (field, date) in dates {
+        match date {
+            Some(date) => table.insert(field, value(date)),
+            None => table.remove(field),
+        };
+    }
+}
+
+fn erase(document: &mut DocumentMut, place: &str, variable: &Variable) {
+    let Some(variables) = document.get_mut(place).and_then(Item::as_table_like_mut) else { return };
+    variables.remove(variable.as_str());
+    if variables.is_empty() && place == PREVIOUS {
+        document.remove(place);
     }
 }
 
@@ -399,9 +450,9 @@ fn plain_variables(item: &Item) -> Result<Vec<(Variable, String)>, String> {
     Ok(set)
 }
 
-fn described_variables(item: &Item) -> Result<Vec<Described>, String> {
-    let table = item.as_table_like().ok_or("`variables` is not a table")?;
-    table.iter().map(|(name, item)| described_variable(name, item)).collect()
+fn described_variables(place: &str, item: &Item) -> Result<Vec<Described>, String> {
+    let table = item.as_table_like().ok_or_else(|| format!("`{place}` is not a table"))?;
+    table.iter().map(|(name, item)| described_variable(place, name, item)).collect()
 }
 
 /// A program's absolute path and its arguments, as `execve` takes them.
@@ -411,10 +462,10 @@ fn helper(name: &str, item: &Item) -> Result<Vec<String>, String> {
     if usable { Ok(words) } else { Err(format!("`helper` of {name} does not begin with a program's absolute path")) }
 }
 
-fn described_variable(name: &str, item: &Item) -> Result<Described, String> {
-    let variable = Variable::for_key(name).map_err(|_| format!("`variables` holds {name}, which no key may have"))?;
+fn described_variable(place: &str, name: &str, item: &Item) -> Result<Described, String> {
+    let variable = Variable::for_key(name).map_err(|_| format!("`{place}` holds {name}, which no key may have"))?;
     let mut described = Described::of(variable);
-    for (field, item) in item.as_table_like().ok_or_else(|| format!("`variables.{name}` is not a table"))?.iter() {
+    for (field, item) in item.as_table_like().ok_or_else(|| format!("`{place}.{name}` is not a table"))?.iter() {
         let date = || {
             item.as_value().and_then(Value::as_datetime).copied().ok_or(format!("`{field}` of {name} is not a date"))
         };
@@ -463,6 +514,30 @@ mod tests {
         assert_eq!(again.variables.first().unwrap().helper, ["/usr/bin/gopass", "it's"]);
         assert_eq!(again.data.as_deref(), Some("sha256:00"));
         assert_eq!(again.set.len(), 1);
+    }
+
+    #[test]
+    fn a_previous_key_is_read_the_short_way_and_goes_without_a_trace() {
+        let key = |name: &str| Described {
+            variable: name.parse().unwrap(),
+            masked: "sk-…abcd".to_owned(),
+            added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+            created: None,
+            expires: None,
+        };
+        let mut description = Description::new(StoreKind::Dotfile);
+        description.describe(key("OPENAI_API_KEY")).unwrap();
+        let before = description.text.clone();
+        description.describe_previous(key("OPENAI_API_KEY")).unwrap();
+        description.describe(key("HF_TOKEN")).unwrap();
+        assert!(plain::read(&description.text).is_some(), "{}", description.text);
+        let again = parse(&description.text).unwrap();
+        assert_eq!((again.variables.len(), again.previous.len()), (2, 1));
+        let kept: Vec<_> = again.kept().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(kept, ["OPENAI_API_KEY", "HF_TOKEN", "WITHKEY_PREVIOUS_OPENAI_API_KEY"]);
+        description.forget_previous(&"OPENAI_API_KEY".parse().unwrap()).unwrap();
+        description.forget(&"HF_TOKEN".parse().unwrap()).unwrap();
+        assert_eq!(description.text, before);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::provider;
 /// The longest name, in bytes. No system sets a bound; no client reads a longer one.
 const LONGEST: usize = 128;
 
+/// What stands before the name of a previous key. withkey keeps all such names for itself: see [`REFUSED`].
+const PREVIOUS: &str = "WITHKEY_PREVIOUS_";
+
 /// Names that redirect a program, or make it load or run something else. `*` stands for any ending or beginning.
 const REFUSED: &[&str] = &[
     "*_API_BASE",
@@ -120,6 +123,17 @@ impl Variable {
         text.len() <= LONGEST
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && text.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+    }
+
+    /// The name under which a store keeps the previous key of this variable, until a rotation is finished. No description
+    /// and no `-e` can name it, so no launch injects it.
+    ///
+    /// # Errors
+    /// [`Error::VariableName`] when the variable's own name is nearly as long as names may be.
+    pub fn previous(&self) -> Result<Self, Error> {
+        let name = format!("{PREVIOUS}{self}");
+        let why = "its name is too long for a second key to be kept beside it";
+        name.parse().map_err(|_| Error::VariableName { name: self.to_string(), why })
     }
 
     /// A name that a key may have: of the right form, and none that redirects a program or makes it run other code.

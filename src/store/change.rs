@@ -112,7 +112,7 @@ pub fn add(
 }
 
 /// Writes the description, which commits what is staged; if that fails, what is staged goes.
-fn commit(
+pub(super) fn commit(
     store: &dyn Store,
     name: &ProfileName,
     old: Option<&Description>,
@@ -151,7 +151,9 @@ pub fn remove(name: &ProfileName, variable: Option<&Variable>, host: &Host, ui: 
         let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
         description.variable(variable).ok_or_else(missing)?;
         if description.variables.len() > 1 {
-            let data = store.stage(name, Some(&description), &[Change::Remove(variable)])?;
+            let previous = description.previous(variable).map(|_| variable.previous()).transpose()?;
+            let changes: Vec<_> = std::iter::once(variable).chain(&previous).map(Change::Remove).collect();
+            let data = store.stage(name, Some(&description), &changes)?;
             let mut new = description.clone();
             new.forget(variable)?;
             commit(&*store, name, Some(&description), new, data, folders)?;

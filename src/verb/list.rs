@@ -39,6 +39,8 @@ struct KeyJson {
     created: Option<String>,
     last_used: Option<String>,
     expires: Option<String>,
+    /// The masked key of an unfinished rotation.
+    previous: Option<String>,
 }
 
 /// Runs the verb. A description that cannot be read is told after the others, and makes it fail.
@@ -96,6 +98,7 @@ fn profile(
         created: described.created.map(|date| date.to_string()),
         last_used: use_of(described).map(str::to_owned),
         expires: described.expires.map(|date| date.to_string()),
+        previous: description.previous(&described.variable).map(|previous| previous.masked.clone()),
     });
     let chosen = bindings.iter().find(|bound| bound.directory.is_none()).map(|bound| &bound.profile);
     let bound = bindings.iter().filter(|bound| bound.profile == *name).filter_map(|bound| bound.directory.as_ref());
@@ -114,6 +117,11 @@ fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
     for profile in profiles {
         if layout.is_terminal() && !text.is_empty() {
             text.push('\n');
+            if let Some(previous) = &key.previous {
+                let line = format!("withkey rotate {} {} --finish, or --undo", profile.profile, key.variable);
+                text += &sanitize::clean(&format!("    its previous key {previous} is still kept: {line}"));
+                text.push('\n');
+            }
         }
         let default = if profile.default { ", the default" } else { "" };
         text += &format!("{} ({}{default})\n", layout.heading(&profile.profile), profile.store);

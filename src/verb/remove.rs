@@ -44,6 +44,9 @@ fn confirm(name: &ProfileName, variable: Option<&Variable>, host: &Host) -> Resu
         description.variables.iter().filter(|described| variable.is_none_or(|variable| described.variable == *variable))
     {
         prompt.tell(&format!("  {} {}", described.variable, described.masked));
+        if let Some(previous) = description.previous(&described.variable) {
+            prompt.tell(&format!("  its previous key {}, kept since it was rotated", previous.masked));
+        }
     }
     for bound in Bindings::read(folders)?.all()?.iter().filter(|bound| bound.profile == *name && variable.is_none()) {
         if let Some(directory) = &bound.directory {

@@ -13,7 +13,7 @@ use crate::profile::description::Described;
 use crate::profile::expiry::{self, Ending};
 use crate::profile::injection::Injection;
 use crate::profile::resolve::{self, SourceJson};
-use crate::profile::{Profile, ProfileName, Source, USUAL_VARIABLE, date};
+use crate::profile::{Description, Profile, ProfileName, Source, USUAL_VARIABLE, date};
 use crate::provider::{self, Provider};
 use crate::store::identity;
 use crate::ui::layout::Layout;
@@ -44,6 +44,8 @@ struct KeyJson<'a> {
     /// The program that prints it. Its arguments are shown by the description alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     helper: Option<&'a str>,
+    /// The masked key of an unfinished rotation.
+    previous: Option<&'a str>,
 }
 
 /// A key whose last day is near or past.
@@ -90,7 +92,7 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
         profile: profile.as_ref().and_then(|profile| profile.name.profile()).map(ProfileName::as_str),
         source: profile.as_ref().map(|profile| (&profile.source).into()),
         store: description.map(|description| description.store.as_str()),
-        keys: described.iter().map(key).collect(),
+        keys: described.iter().map(|known| key(known, description)).collect(),
         ending: described.iter().filter_map(|known| ending(known, today)).collect(),
         old: described.iter().filter_map(|known| old(known, old_after, today)).collect(),
         added: injection.added(host).collect(),
@@ -105,11 +107,14 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
     ui::answer(&text).map(|()| Exit::Done)
 }
 
-fn key(described: &Described) -> KeyJson<'_> {
+fn key<'a>(described: &'a Described, description: Option<&'a Description>) -> KeyJson<'a> {
     KeyJson {
         variable: described.variable.as_str(),
         masked: &described.masked,
         helper: described.helper.first().map(String::as_str),
+        previous: description
+            .and_then(|description| description.previous(&described.variable))
+            .map(|previous| previous.masked.as_str()),
     }
 }
 
@@ -145,6 +150,14 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
         source => source.to_string(),
     };
+    let unfinished = report.keys.iter().filter_map(|key| {
+        let (name, previous) = (report.profile.unwrap_or_default(), key.previous?);
+        Some(format!(
+            "{} (previous {previous}; withkey rotate {name} {} --finish, or --undo)",
+            key.variable, key.variable
+        ))
+    });
+    let unfinished: Vec<_> = unfinished.collect();
     let mut rows = vec![
         ("directory", layout.path(directory, &report.directory, host)),
         ("profile", named.to_owned()),
@@ -154,6 +167,7 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         ("helper", helpers.collect::<Vec<_>>().join(", ")),
         ("ending", ending.collect::<Vec<_>>().join(", ")),
         ("old", old.collect::<Vec<_>>().join(", ")),
+        ("not finished", unfinished.join(", ")),
         ("added", report.added.join(", ")),
         ("replaced", report.replaced.join(", ")),
         ("dropped", report.dropped.join(", ")),

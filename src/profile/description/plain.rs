@@ -4,7 +4,7 @@
 
 use toml_edit::Datetime;
 
-use super::{Described, Description};
+use super::{Described, Description, PREVIOUS, VARIABLES};
 use crate::profile::Variable;
 
 /// Reads a description of the plain form; nothing when it is of any other.
@@ -12,18 +12,27 @@ pub fn read(text: &str) -> Option<Description> {
     let mut version = None;
     let mut store = None;
     let mut data = None;
-    let mut variables: Vec<Described> = Vec::new();
+    let (mut variables, mut previous): (Vec<Described>, Vec<Described>) = (Vec::new(), Vec::new());
+    let mut of_previous = false;
     for line in text.lines().filter(|line| !line.is_empty()) {
-        if let Some(name) = line.strip_prefix("[variables.").and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(heading) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let (place, name) = heading.split_once('.')?;
+            of_previous = match place {
+                VARIABLES => false,
+                PREVIOUS => true,
+                _ => return None,
+            };
+            let list = if of_previous { &mut previous } else { &mut variables };
             let variable = Variable::for_key(name).ok()?;
-            if variables.iter().any(|other| other.variable == variable) {
+            if list.iter().any(|other| other.variable == variable) {
                 return None;
             }
-            variables.push(Described::of(variable));
+            list.push(Described::of(variable));
             continue;
         }
         let (field, value) = line.split_once(" = ")?;
-        match (field, variables.last_mut()) {
+        let table = if of_previous { previous.last_mut() } else { variables.last_mut() };
+        match (field, table) {
             ("version", None) => once(&mut version, (value == "1").then_some(())?)?,
             ("store", None) => once(&mut store, string(value)?.parse().ok()?)?,
             ("data", None) => once(&mut data, string(value)?.to_owned())?,
@@ -36,8 +45,16 @@ pub fn read(text: &str) -> Option<Description> {
         }
     }
     version?;
-    let text = text.to_owned();
-    Some(Description { text, store: store?, data, leaving: None, allow_endpoint: vec![], set: vec![], variables })
+    Some(Description {
+        text: text.to_owned(),
+        store: store?,
+        data,
+        leaving: None,
+        allow_endpoint: vec![],
+        set: vec![],
+        variables,
+        previous,
+    })
 }
 
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
@@ -66,11 +83,12 @@ mod tests {
     use super::*;
 
     const WRITTEN: &str = "version = 1\nstore = \"dotfile\"\ndata = \"sha256:00\"\n\n[variables.OPENAI_API_KEY]\n\
-        masked = \"sk-…MxYA\"\nhash = \"00ff\"\nadded = 2026-11-23T10:00:00Z\nexpires = 2027-01-31\n";
+        masked = \"sk-…MxYA\"\nhash = \"00ff\"\nadded = 2026-11-23T10:00:00Z\nexpires = 2027-01-31\n\n[previous.OPENAI_API_KEY]\n\
+        masked = \"sk-…MxYB\"\nadded = 2026-10-23T10:00:00Z\n";
 
     fn facts(description: &Description) -> String {
-        let Description { store, data, allow_endpoint, set, variables, .. } = description;
-        format!("{store:?} {data:?} {allow_endpoint:?} {set:?} {variables:?}")
+        let Description { store, data, allow_endpoint, set, variables, previous, .. } = description;
+        format!("{store:?} {data:?} {allow_endpoint:?} {set:?} {variables:?} {previous:?}")
     }
 
     #[test]

@@ -1,0 +1,148 @@
+//! Replacing a key with a way back: the new key and the previous one change places in one step, as any change of a store.
+//!
+//! The previous key stays sealed in the same store under a name of its own ([`Variable::previous`]), and the description
+//! says so under `[previous.VARIABLE]`, with the dates it had.
+
+use crate::error::{Error, rotation::Rotation};
+use crate::files;
+use crate::host::Host;
+use crate::key::Key;
+use crate::profile::description::Described;
+use crate::profile::{Description, ProfileName, Variable, date};
+use crate::provider;
+use crate::store::{Change, Store, change};
+
+/// Puts `new` in the place of the key of `variable`, and keeps that one. Gives what is known of the one that is kept.
+///
+/// # Errors
+/// When a previous key is kept already, `new` is the key that is there, or something cannot be read or written; the
+/// profile is then as it was.
+pub fn switch(
+    store: &dyn Store,
+    name: &ProfileName,
+    variable: &Variable,
+    new: &Key,
+    host: &Host,
+) -> Result<Described, Error> {
+    alter(store, name, host, |old| {
+        may_begin(old, name, variable)?;
+        let current = described(old, name, variable)?;
+        let key = one(store.read(name, old, &[variable])?)?;
+        differs(name, variable, &key, new)?;
+        let previous = variable.previous()?;
+        let data = store.stage(name, Some(old), &[Change::Put(variable, new), Change::Put(&previous, &key)])?;
+        let mut description = old.clone();
+        description.describe(Described {
+            variable: variable.clone(),
+            masked: new.masked(),
+            added: date::now(),
+            created: None,
+            expires: None,
+        })?;
+        description.describe_previous(current.clone())?;
+        Ok((description, data, current))
+    })
+}
+
+/// Goes back to the previous key of `variable`; the one that replaced it is kept no longer. Gives what is known of both:
+/// the key that is used again, and the one that is gone.
+///
+/// # Errors
+/// When there is no previous key, or something cannot be read or written; the profile is then as it was.
+pub fn undo(
+    store: &dyn Store,
+    name: &ProfileName,
+    variable: &Variable,
+    host: &Host,
+) -> Result<(Described, Described), Error> {
+    alter(store, name, host, |old| {
+        let kept = kept(old, name, variable, true)?;
+        let current = described(old, name, variable)?;
+        let previous = variable.previous()?;
+        let key = one(store.read(name, old, &[&previous])?)?;
+        let data = store.stage(name, Some(old), &[Change::Put(variable, &key), Change::Remove(&previous)])?;
+        let mut description = old.clone();
+        description.describe(kept.clone())?;
+        description.forget_previous(variable)?;
+        Ok((description, data, (kept, current)))
+    })
+}
+
+/// Deletes the previous key of `variable` for good. Gives what was known of it.
+///
+/// # Errors
+/// As [`undo`].
+pub fn finish(store: &dyn Store, name: &ProfileName, variable: &Variable, host: &Host) -> Result<Described, Error> {
+    alter(store, name, host, |old| {
+        let kept = kept(old, name, variable, false)?;
+        let data = store.stage(name, Some(old), &[Change::Remove(&variable.previous()?)])?;
+        let mut description = old.clone();
+        description.forget_previous(variable)?;
+        Ok((description, data, kept))
+    })
+}
+
+/// Whether a rotation of `variable` may begin.
+///
+/// # Errors
+/// When there is no such variable, or its last rotation is not finished.
+pub fn may_begin(description: &Description, name: &ProfileName, variable: &Variable) -> Result<(), Error> {
+    described(description, name, variable)?;
+    match description.previous(variable) {
+        None => Ok(()),
+        Some(_) => {
+            Err(Error::Rotation(Rotation::Unfinished { profile: name.to_string(), variable: variable.to_string() }))
+        }
+    }
+}
+
+/// Refuses the key that is there already as the new one.
+///
+/// # Errors
+/// When both are the same.
+pub fn differs(name: &ProfileName, variable: &Variable, current: &Key, new: &Key) -> Result<(), Error> {
+    if current.expose() != new.expose() {
+        return Ok(());
+    }
+    let page = provider::of_variable(variable.as_str()).map(|row| row.keys_page);
+    Err(Error::Rotation(Rotation::SameKey { profile: name.to_string(), variable: variable.to_string(), page }))
+}
+
+/// Changes the profile under the lock: `stage` stages the new state and gives the description that commits it.
+fn alter<T>(
+    store: &dyn Store,
+    name: &ProfileName,
+    host: &Host,
+    stage: impl Fn(&Description) -> Result<(Description, String, T), Error>,
+) -> Result<T, Error> {
+    store.prepare()?;
+    let folders = host.folders()?;
+    let _lock = files::lock(&folders.config)?;
+    let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
+    let old = Description::read(folders, name)?.ok_or_else(unknown)?;
+    if old.store != store.kind() {
+        // Moved to another store since this one was opened.
+        return Err(Error::Overtaken { profile: name.to_string() });
+    }
+    let (new, data, told) = stage(&old)?;
+    change::commit(store, name, Some(&old), new, data, folders)?;
+    Ok(told)
+}
+
+fn described(description: &Description, name: &ProfileName, variable: &Variable) -> Result<Described, Error> {
+    let missing = || Error::VariableMissing { profile: name.to_string(), variable: variable.to_string() };
+    description.variable(variable).cloned().ok_or_else(missing)
+}
+
+fn kept(description: &Description, name: &ProfileName, variable: &Variable, undo: bool) -> Result<Described, Error> {
+    described(description, name, variable)?;
+    let nothing = || {
+        let (profile, variable) = (name.to_string(), variable.to_string());
+        Error::Rotation(Rotation::NothingKept { profile, variable, undo })
+    };
+    description.previous(variable).cloned().ok_or_else(nothing)
+}
+
+fn one(keys: Vec<Key>) -> Result<Key, Error> {
+    keys.into_iter().next().ok_or(Error::Internal)
+}

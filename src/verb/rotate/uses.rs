@@ -1,0 +1,98 @@
+//! Where a profile's key is used, and where it still lies in clear: what its owner must look at when it is replaced.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::files::{self, Guard};
+use crate::host::Host;
+use crate::key::Key;
+use crate::memory;
+use crate::profile::ProfileName;
+use crate::profile::binding::Bindings;
+
+/// What is known of a key's uses.
+#[derive(Debug, Default)]
+pub struct Uses {
+    /// Directories that use the profile.
+    pub directories: Vec<PathBuf>,
+    /// Whether the profile is the default's.
+    pub default: bool,
+    /// Clear files in those directories that hold the key, and the first line that does.
+    pub clear: Vec<(PathBuf, usize)>,
+    /// What could not be looked into.
+    pub unread: Vec<PathBuf>,
+}
+
+/// Looks at the bindings, and at the `.env*` files of the directories that are bound to `name`.
+///
+/// # Errors
+/// When the bindings cannot be read.
+///
+/// # Secrets
+/// The files are read into protected pages and compared there; nothing of them stays.
+pub fn of(name: &ProfileName, key: &Key, host: &Host) -> Result<Uses, Error> {
+    let mut uses = Uses::default();
+    for bound in Bindings::read(host.folders()?)?.all()?.into_iter().filter(|bound| bound.profile == *name) {
+        match bound.directory {
+            Some(directory) => uses.directories.push(directory),
+            None => uses.default = true,
+        }
+    }
+    for directory in uses.directories.clone() {
+        look_into(&directory, key, &mut uses);
+    }
+    Ok(uses)
+}
+
+fn look_into(directory: &Path, key: &Key, uses: &mut Uses) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        uses.unread.push(directory.to_owned());
+        return;
+    };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| is_env_file(path)).collect();
+    files.sort_unstable();
+    for file in files {
+        match files::read_secret(&file, files::LARGEST, Guard::None) {
+            Ok(Some(text)) => uses.clear.extend(line_of(text.bytes(), key.expose()).map(|line| (file, line))),
+            Ok(None) => {}
+            Err(_) => uses.unread.push(file),
+        }
+    }
+}
+
+/// `.env`, `.env.local`, `.envrc` and their like. Only regular files: a pipe would hold us up.
+fn is_env_file(path: &Path) -> bool {
+    let named = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".env"));
+    named && path.extension().is_none_or(|ending| ending != "age") && path.metadata().is_ok_and(|facts| facts.is_file())
+}
+
+/// The number of the first line that holds `key`.
+fn line_of(text: &[u8], key: &[u8]) -> Option<usize> {
+    let first = *key.first()?;
+    let mut at = 0;
+    loop {
+        at += memory::find(first, text.get(at..)?)?;
+        if text.get(at..)?.starts_with(key) {
+            return Some(text.get(..at)?.iter().filter(|&&byte| byte == b'\n').count() + 1);
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_holds_the_key_is_found() {
+        for (text, line) in [
+            ("OPENAI_API_KEY=sk-test-x", Some(1)),
+            ("# mine\n\nA='ssk-sk-test-x'\nB=sk-test-x", Some(3)),
+            ("sk-test-\nx", None),
+            ("sk-test-", None),
+            ("", None),
+        ] {
+            assert_eq!(line_of(text.as_bytes(), b"sk-test-x"), line, "{text:?}");
+        }
+    }
+}

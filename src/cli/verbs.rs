@@ -45,7 +45,7 @@ pub enum Verb {
     Status(Status),
     /// List the profiles with their masked keys
     List(List),
-    /// Probe everything withkey relies on, and say how to mend what is wrong
+    /// Probe everything, and say how to mend what is wrong
     Check(Check),
     /// Replace a key, with a way back
     Rotate(Rotate),

@@ -7,12 +7,13 @@ use crate::cli::verbs::Add;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::files::{self, Guard};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::key::Key;
-use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::profile::{ProfileName, USUAL_VARIABLE, Variable, date, resolve};
 use crate::store::change::{self, Taken};
 use crate::store::{self, dotenv, intake};
 use crate::ui::Ui;
+use crate::ui::layout::tilde;
 use crate::ui::prompt::Prompt;
 
 /// Runs the verb.
@@ -24,12 +25,15 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
     let store = store::of(change::room_for(&name, &variables, asked, words.replace, host)?, host, ui)?;
+    let mut asked_on = None;
     let keys = match &words.from {
         Some(file) => from_file(file, &variables, ui)?,
         None if std::io::stdin().is_terminal() => {
             let prompt = prompt(&words.words, host)?;
             store.prepare()?;
-            variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?
+            let keys = variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?;
+            asked_on = Some(prompt);
+            keys
         }
         None => intake::from_standard_input(&variables, ui)?,
     };
@@ -44,7 +48,32 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     if let Some(directory) = directory {
         super::r#use::bind(&directory, &name, host, ui)?;
     }
+    if let Some(prompt) = asked_on {
+        what_next(&prompt, &name, host, ui);
+    }
     Ok(Exit::Done)
+}
+
+/// Offers to tie this directory to the profile, and names the next line to type. The key is stored by now: whatever goes
+/// wrong here is no failure of `add`.
+fn what_next(prompt: &Prompt, name: &ProfileName, host: &Host, ui: Ui) {
+    let chosen_here = || matches!(resolve::resolve(None, host), Ok(Some(chosen)) if chosen.name == *name);
+    if !chosen_here()
+        && let Ok(here) = host::current_directory()
+        && may_be_bound(&here, host)
+        && prompt.yes(&format!("use profile {name} in {} from now on?", tilde(&here, host)), false).is_ok_and(|yes| yes)
+        && let Err(error) = super::r#use::bind(&here, name, host, ui)
+    {
+        ui.error(&error);
+    }
+    let option = if chosen_here() { String::new() } else { format!("-p {name} ") };
+    ui.hint(&format!("run something with it: withkey {option}COMMAND"));
+}
+
+/// Not HOME and not the root, from where a binding would reach too far.
+fn may_be_bound(here: &Path, host: &Host) -> bool {
+    let home = host.home().and_then(|home| home.canonicalize().ok());
+    here != Path::new("/") && Some(here) != home.as_deref()
 }
 
 /// The profile and the variables that the words name. A first word that is no profile's name but a variable's is a

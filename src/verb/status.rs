@@ -82,7 +82,7 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
         source => source.to_string(),
     };
-    let mut rows = vec![
+    let rows = [
         ("directory", layout.path(directory, &report.directory, host)),
         ("profile", report.profile.map_or_else(none, str::to_owned)),
         ("source", profile.map_or(String::new(), source)),
@@ -94,8 +94,10 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         ("recipient", report.recipient.clone().unwrap_or_default()),
     ];
     let names: Vec<_> = report.pages.iter().map(|page| format!("{} {}", page.provider, page.page)).collect();
-    rows.extend(names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())));
-    layout.facts(&rows)
+    let pages: Vec<_> =
+        names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())).collect();
+    let between = if layout.is_terminal() { "\n" } else { "" };
+    [&layout.facts(&rows), between, &layout.facts(&pages)].concat()
 }
 
 /// The pages of the providers whose keys are injected; OpenAI's when none is.

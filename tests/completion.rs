@@ -94,7 +94,6 @@ const EVERYWHERE: &[Case] = &[
 fn check(typist: &Typist, cases: &[Case]) {
     let mut wrong = String::new();
     for (typed, expected) in cases {
-        println!("{typed}");
         let Shown { line, screen } = typist.tab(typed);
         if line != *expected {
             wrong += &format!("{typed}\n  is     {line}|\n  not    {expected}|\n  screen {screen:?}\n");

@@ -59,7 +59,7 @@ pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     } else if profiles.is_empty() && last.is_none() {
         ui.notice("no profile yet; withkey add stores a key");
     } else {
-        ui::answer(&table(&profiles, host, ui.layout()))?;
+        ui::answer(&table(&profiles, host, ui.layout(host)))?;
     }
     for error in &unreadable {
         ui.error(error);

@@ -70,8 +70,11 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
-    let text =
-        if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref(), &directory, host, ui.layout()) };
+    let text = if words.json {
+        ui::json(&report)?
+    } else {
+        lines(&report, profile.as_ref(), &directory, host, ui.layout(host))
+    };
     ui::answer(&text).map(|()| Exit::Done)
 }
 

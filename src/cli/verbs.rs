@@ -246,7 +246,7 @@ pub struct Completions {
 /// A shell that withkey completes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shell {
-    /// 4.2 or later; uses the package bash-completion where it is there
+    /// 4.3 or later; uses the package bash-completion where it is there
     Bash,
     /// 5.3 or later
     Zsh,

@@ -3,6 +3,9 @@
 # What a word could be is asked of withkey itself, which reads its own options for the answer (`withkey __complete`):
 # there is no list here that could grow old. From COMMAND on, COMMAND's own completion is asked.
 
+# Older ones, such as macOS has, lack what this is written with.
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 403)) || return 0
+
 _withkey() {
     local line piece gap i
     _withkey_alias "$1"

@@ -107,22 +107,22 @@ struct LaunchLine {
     /// Use this dotfile; naming it is consent
     #[arg(short, long, value_name = "FILE", conflicts_with = "profile")]
     file: Option<PathBuf>,
-    /// Inject only what is named so; NAME gets VARIABLE's key
+    /// Inject only this key; NAME gets VARIABLE's key
     #[arg(short, long = "env", value_name = "NAME[=VARIABLE]")]
     env: Vec<String>,
-    /// Leave out inherited keys of known providers that are not injected
+    /// Leave out inherited keys that are not injected
     #[arg(long)]
     drop_other_keys: bool,
-    /// Say what would be run with which names, and run nothing
+    /// Say what would be run, in names, and run nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// With --dry-run: one JSON object
     #[arg(long, requires = "dry_run")]
     json: bool,
-    /// Stay as the parent of COMMAND instead of becoming it
+    /// Stay as COMMAND's parent, not become COMMAND
     #[arg(long)]
     spawn: bool,
-    /// Say the same as --dry-run on standard error, then run
+    /// Say the same on standard error, then run
     #[arg(short, long)]
     verbose: bool,
     /// When to use colour

@@ -21,11 +21,11 @@ pub mod passphrase;
 pub mod project;
 pub mod protect;
 pub mod recipients;
+pub mod rotation;
 pub mod salt;
 pub mod transfer;
 mod turn;
 pub mod unlock;
-pub mod rotation;
 
 /// A change to one variable of a profile.
 #[derive(Debug)]

@@ -15,25 +15,24 @@ use layout::Layout;
 use sanitize::clean;
 use style::{Color, Style};
 
-/// Whether colour is used on standard error and on standard output, decided once.
+/// Whether colour is used on standard error, decided once; on standard output, when there is an answer to lay out.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     colored: bool,
-    answer_colored: bool,
+    color: Color,
 }
 
 impl Ui {
     /// Decides by `--color`, NO_COLOR (no-color.org), TERM and what is a terminal.
     #[must_use]
     pub fn new(color: Color, host: &Host) -> Self {
-        let answer_colored = stdout_is_colored(color, host);
-        Self { colored: color.decide(host, stderr_is_terminal), answer_colored }
+        Self { colored: color.decide(host, stderr_is_terminal), color }
     }
 
     /// How the answer is laid out.
     #[must_use]
-    pub fn layout(self) -> Layout {
-        Layout::of_answer(self.answer_colored)
+    pub fn layout(self, host: &Host) -> Layout {
+        Layout::of_answer(stdout_is_colored(self.color, host))
     }
 
     /// An error's lines, on standard error.

@@ -74,6 +74,8 @@ const EVERYWHERE: &[Case] = &[
     ("withkey -p \"work\" 'tool' che", "withkey -p \"work\" 'tool' checkout "),
     ("withkey tool --qui", "withkey tool --quick "),
     ("withkey tool 'a b' checkout --qui", "withkey tool 'a b' checkout --quick "),
+    ("withkey tool 'a; b' --qui", "withkey tool 'a; b' --quick "),
+    ("withkey tool a\\ \\;b --qui", "withkey tool a\\ \\;b --quick "),
     ("withkey tool -p wo", "withkey tool -p wo"),
     ("true; withkey -v tool che", "true; withkey -v tool checkout "),
     // A verb is one as the very first word only.
@@ -94,7 +96,6 @@ const EVERYWHERE: &[Case] = &[
 fn check(typist: &Typist, cases: &[Case]) {
     let mut wrong = String::new();
     for (typed, expected) in cases {
-        println!("{typed}");
         let Shown { line, screen } = typist.tab(typed);
         if line != *expected {
             wrong += &format!("{typed}\n  is     {line}|\n  not    {expected}|\n  screen {screen:?}\n");
@@ -219,6 +220,12 @@ fn bash_completes_without_the_package_bash_completion() {
     typist.run("complete -o nospace -F _by_function tool-two");
     typist.run("_by_function() { COMPREPLY=(\"${1/-/_}$3$COMP_CWORD${#COMP_LINE}$COMP_POINT\"); }");
     assert_eq!(typist.tab("withkey -p work  tool-two  x ").line, "withkey -p work  tool-two  x tool_twox21212");
+    // Its name in bash-completion 2.12 and later.
+    typist.run("_comp_command_offset() { COMPREPLY=(\"place$1\"); }");
+    assert_eq!(
+        typist.tab("withkey -p work --profile=x tool-two x").line,
+        "withkey -p work --profile=x tool-two place6 "
+    );
 }
 
 /// The package's loader finds the script that `--install` wrote when withkey is first completed.

@@ -11,10 +11,10 @@ mod project;
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
-#[path = "common/terminal.rs"]
-mod terminal;
 #[path = "common/steps.rs"]
 mod steps;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use std::fs;
 

@@ -24,6 +24,7 @@ const CTRL_Z: &str = "\x1a";
 const CTRL_BACKSLASH: &str = "\x1c";
 
 const KEY_PROMPT: &str = "OPENAI_API_KEY (not shown while you type): ";
+const USE_HERE: &str = " from now on? [y/N] ";
 const NEW_PASSPHRASE: &str = "passphrase for it (empty for none, then it opens without asking): ";
 
 /// An identity is there, so that only the key is asked for.
@@ -37,14 +38,67 @@ fn sandbox() -> Sandbox {
 fn add_asks_for_the_key_and_shows_nothing_of_it() {
     let sandbox = sandbox();
     let terminal = Terminal::run(&sandbox, "withkey add work");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(USE_HERE, "\n");
     let text = terminal.ends(0);
     assert!(
-        text.starts_with("a new key is made at https://platform.openai.com/api-keys; it is shown there once\n"),
+        text.starts_with("no OpenAI key at hand? sign in and make one: https://platform.openai.com/api-keys\n"),
         "{text}"
     );
     assert!(text.contains("withkey: stored OPENAI_API_KEY (sk-…ghij) in profile work, store dotfile\n"), "{text}");
     sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{KEY}\n"));
+}
+
+#[test]
+fn add_shows_the_way_to_a_first_key_and_names_the_next_line() {
+    let sandbox = sandbox();
+    let here = sandbox.project().display().to_string();
+    let stored = "withkey: stored OPENAI_API_KEY (sk-…ghij) in profile NAME, store dotfile\n";
+    let guide = "no OpenAI key at hand? sign in and make one: https://platform.openai.com/api-keys\n  \
+                 click \"Create new secret key\"; it is shown once, so copy it there and paste it here\n  \
+                 whoever has it spends the money of the account that made it\n  \
+                 a limit for that money: https://platform.openai.com/settings/organization/limits\n";
+    let asked = format!("{guide}{KEY_PROMPT}\n{stored}");
+    let question = |name: &str| format!("use profile {name} in {here}{USE_HERE}");
+    for (name, words, answer, behind) in [
+        ("a", "a", "n\n", "withkey: hint: run something with it: withkey -p a COMMAND\n".to_owned()),
+        (
+            "b",
+            "b",
+            "y\n",
+            format!("withkey: {here} uses profile b now\nwithkey: hint: run something with it: withkey COMMAND\n"),
+        ),
+        // At the end of the input the key is stored all the same.
+        ("c", "c", CTRL_D, "withkey: hint: run something with it: withkey -p c COMMAND\n".to_owned()),
+        (
+            "d",
+            "d --use",
+            "",
+            format!("withkey: {here} uses profile d now\nwithkey: hint: run something with it: withkey COMMAND\n"),
+        ),
+    ] {
+        let terminal = Terminal::run(&sandbox, &format!("withkey add {words}"));
+        terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+        if !answer.is_empty() {
+            terminal.answer(&question(name), answer);
+        }
+        let text = terminal.ends(0);
+        let shown = text.replace(&format!("{}{answer}", question(name)), "").replace(&question(name), "");
+        let shown = &shown[..shown.find("status 0").unwrap()];
+        assert_eq!(shown, asked.replace("NAME", name) + &behind, "{text}");
+    }
+}
+
+/// A binding there would reach every directory.
+#[test]
+fn add_does_not_offer_to_tie_the_home_directory() {
+    let sandbox = sandbox();
+    let terminal = Terminal::run(&sandbox, "cd; withkey add work");
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+    assert!(terminal.ends(0).contains("withkey: hint: run something with it: withkey -p work COMMAND\n"));
+    // The profile default is used here already.
+    let terminal = Terminal::run(&sandbox, "cd; withkey add");
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+    assert!(terminal.ends(0).contains("withkey: hint: run something with it: withkey COMMAND\n"));
 }
 
 #[test]
@@ -54,7 +108,7 @@ fn each_variable_is_asked_for_and_a_bad_answer_is_asked_again() {
     terminal.answer("LLM_KEY (not shown while you type): ", "short\n");
     terminal.answer(KEY_PROMPT, "sk-short\n").answer("that cannot be a key: it is under 20 bytes", "");
     terminal.answer(KEY_PROMPT, "\n").answer("that cannot be a key: it is empty", "");
-    terminal.answer(KEY_PROMPT, &format!("  \"{KEY}\" \n"));
+    terminal.answer(KEY_PROMPT, &format!("  \"{KEY}\" \n")).answer(USE_HERE, "\n");
     let text = terminal.ends(0);
     assert!(!text.contains("short"), "{text}");
     assert_eq!(
@@ -74,7 +128,7 @@ fn more_lines_than_one_are_thrown_away() {
     let sandbox = sandbox();
     let line = "withkey add work; bash -c 'read -r -t 0.5 rest; echo \"rest: $rest\"'";
     let terminal = Terminal::run(&sandbox, line);
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n{OTHER_KEY}\n"));
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n{OTHER_KEY}\n")).answer(USE_HERE, "\n");
     assert!(terminal.ends(0).contains("\nrest: \n"));
 }
 
@@ -89,7 +143,7 @@ fn a_line_longer_than_a_terminal_takes_is_refused_and_not_cut() {
     // As long as it may be.
     let terminal = Terminal::run(&sandbox, "withkey add work");
     let longest = format!("sk-test-{}", "Ab3_".repeat(1000));
-    terminal.answer(KEY_PROMPT, &format!("{longest}\n"));
+    terminal.answer(KEY_PROMPT, &format!("{longest}\n")).answer(USE_HERE, "\n");
     terminal.ends(0);
     sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{longest}\n"));
 }
@@ -147,6 +201,8 @@ fn ctrl_z_at_the_prompt_stops_with_the_modes_restored_and_fg_asks_again() {
     pty.wait_for("stopped 1");
     pty.wait_for(KEY_PROMPT);
     pty.type_in(&format!("{KEY}\n"));
+    pty.wait_for(USE_HERE);
+    pty.type_in("\n");
     pty.wait_for("status 0");
     running.outcome().assert_exit(0);
     let modes = ["before", "stopped", "after"].map(|name| fs::read_to_string(sandbox.project().join(name)).unwrap());
@@ -232,7 +288,7 @@ fn add_asks_for_the_passphrase_once_and_before_the_key() {
     let sandbox = protected();
     let question = format!("passphrase of {}: ", sandbox.identity().display());
     let terminal = Terminal::run(&sandbox, "withkey add work");
-    terminal.answer(&question, "open sesame\n").answer(KEY_PROMPT, &format!("{KEY}\n"));
+    terminal.answer(&question, "open sesame\n").answer(KEY_PROMPT, &format!("{KEY}\n")).answer(USE_HERE, "\n");
     until("the key is stored", || terminal.pty.text().contains("stored OPENAI_API_KEY"));
     terminal.ends(0);
 }

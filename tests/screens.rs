@@ -77,6 +77,8 @@ fn terminal_screen(name: &str, columns: u16) {
         pty.attach(session::shell(&sandbox, &line).set("TERM", "xterm")).start().outcome();
         let text = pty.text().replace("\r\n", "\n");
         session::assert_no_key(command, text.as_bytes());
+        let home = sandbox.home().display().to_string();
+        assert_eq!(text.contains(&home), command.contains("| cat") && !command.contains("lock"), "{command}: {text}");
         // In a pipe a fact is one line, whole.
         for line in text.lines().map(uncolored).filter(|_| !command.ends_with("| cat")) {
             assert!(line.chars().count() <= usize::from(columns), "{command}: too wide: {line}");

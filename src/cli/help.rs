@@ -68,7 +68,7 @@ fn draw(tree: &Command, text: &Text, long: bool, colored: bool) -> String {
     }
     if !long {
         let verb = if text.verb.is_empty() { String::new() } else { format!(" {}", text.verb) };
-        out += &format!("\nMore: withkey{verb} --help, man withkey\n");
+        out += &format!("\nMore: withkey{verb} --help\n");
     }
     out
 }

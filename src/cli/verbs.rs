@@ -46,7 +46,7 @@ pub enum Verb {
     Status(Status),
     /// List the profiles with their masked keys
     List(List),
-    /// Probe everything withkey relies on, and say how to mend what is wrong
+    /// Probe everything, and say how to mend what is wrong
     Check(Check),
     /// Replace a key, with a way back
     Rotate(Rotate),
@@ -275,7 +275,7 @@ pub struct Completions {
 /// A shell that withkey completes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Shell {
-    /// 4.2 or later; uses the package bash-completion where it is there
+    /// 4.3 or later; uses the package bash-completion where it is there
     Bash,
     /// 5.3 or later
     Zsh,

@@ -6,7 +6,7 @@ use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::profile::expiry::Ending;
 use crate::profile::injection::Injection;
-use crate::profile::{Profile, Variable, date};
+use crate::profile::{Profile, ProfileName, Variable, date};
 use crate::ui::{self, Ui};
 
 /// The folder with a file for each profile that was warned about: the day on which.
@@ -20,12 +20,10 @@ const LARGEST: usize = 64;
 /// # Errors
 /// [`Life::Expired`], naming the first one.
 pub fn refuse(profile: &Profile, injection: &Injection, config: &Config) -> Result<(), Error> {
-    if !config.refuse_expired {
-        return Ok(());
-    }
+    let Some(name) = profile.name.profile().filter(|_| config.refuse_expired) else { return Ok(()) };
     match endings(profile, injection).find(|(_, ending)| ending.is_past()) {
         Some((variable, ending)) => Err(Error::Life(Life::Expired {
-            profile: profile.name.to_string(),
+            profile: name.to_string(),
             variable: variable.to_string(),
             day: ending.day.to_string(),
         })),
@@ -35,13 +33,14 @@ pub fn refuse(profile: &Profile, injection: &Injection, config: &Config) -> Resu
 
 /// Warns of keys whose end is near or past, unless that was done today.
 pub fn warn(profile: &Profile, injection: &Injection, host: &Host, ui: Ui) {
+    let Some(name) = profile.name.profile() else { return };
     let mut endings = endings(profile, injection).peekable();
-    if endings.peek().is_none() || !ui::stderr_is_terminal() || was_warned(profile, host) {
+    if endings.peek().is_none() || !ui::stderr_is_terminal() || was_warned(name, host) {
         return;
     }
     for (variable, ending) in endings {
-        let what = format!("the key for {variable} of profile {} {ending}", profile.name);
-        ui.warn(&format!("{what}; a new one in its place: withkey rotate {} {variable}", profile.name));
+        let what = format!("the key for {variable} of profile {name} {ending}");
+        ui.warn(&format!("{what}; a new one in its place: withkey rotate {name} {variable}"));
     }
 }
 
@@ -53,8 +52,8 @@ fn endings<'a>(profile: &'a Profile, injection: &'a Injection) -> impl Iterator<
 }
 
 /// Whether today's warning was given, which it is from now on. What cannot be noted is said again.
-fn was_warned(profile: &Profile, host: &Host) -> bool {
-    let (Ok(folders), Some(name)) = (host.folders(), profile.name.profile()) else { return false };
+fn was_warned(name: &ProfileName, host: &Host) -> bool {
+    let Ok(folders) = host.folders() else { return false };
     let note = folders.state.join(WARNED).join(name.as_str());
     let today = date::today().to_string();
     if files::read(&note, LARGEST, Guard::Own).ok().flatten().is_some_and(|day| day == today.as_bytes()) {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::host::{self, Host};
 use crate::log::{self, Entry};
 use crate::profile::injection::Injection;
-use crate::profile::{Profile, date};
+use crate::profile::{Name, Profile, date};
 use crate::program::Program;
 use crate::ui::{self, sanitize};
 
@@ -15,7 +15,10 @@ use crate::ui::{self, sanitize};
 pub fn entry(program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> Entry {
     Entry {
         time: String::new(),
-        profile: profile.name.to_string(),
+        profile: match &profile.name {
+            Name::Profile(name) => name.to_string(),
+            Name::Dotfile(path) => sanitize::string(path.as_os_str()),
+        },
         variables: injection.keys.iter().map(|wanted| wanted.from.to_string()).collect(),
         program: name(program.path()),
         directory: host::current_directory().map_or_else(|_| "?".to_owned(), |path| sanitize::string(path.as_os_str())),

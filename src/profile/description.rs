@@ -522,8 +522,7 @@ mod tests {
             variable: name.parse().unwrap(),
             masked: "sk-…abcd".to_owned(),
             added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
-            created: None,
-            expires: None,
+            ..Described::of("X".parse().unwrap())
         };
         let mut description = Description::new(StoreKind::Dotfile);
         description.describe(key("OPENAI_API_KEY")).unwrap();

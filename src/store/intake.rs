@@ -7,10 +7,11 @@ use crate::key::{self, Key, LONGEST};
 use crate::memory::Protected;
 use crate::profile::description::StoreKind;
 use crate::profile::{ProfileName, Variable};
-use crate::provider;
 use crate::store::change::Taken;
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
+
+mod guide;
 
 /// What a line may hold beside a key: quotes, `export NAME=`, white space. In bytes.
 const AROUND: usize = 1024;
@@ -20,8 +21,8 @@ const AROUND: usize = 1024;
 /// # Errors
 /// When the terminal closes.
 pub fn ask(prompt: &Prompt, variable: &Variable, ui: Ui) -> Result<Key, Error> {
-    if let Some(provider) = provider::of_variable(variable.as_str()) {
-        prompt.tell(&format!("a new key is made at {}; it is shown there once", provider.keys_page));
+    for line in guide::steps(variable) {
+        prompt.tell(&line);
     }
     loop {
         let typed = prompt.secret(&format!("{variable} (not shown while you type): "))?;

@@ -205,7 +205,8 @@ impl Store for Keychain<'_> {
 
     fn empty(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
         let ledger = Ledger::of(description);
-        let variables = description.variables.iter().map(|described| &described.variable).chain(&ledger.gone);
+        let kept = description.kept()?;
+        let variables = kept.iter().chain(&ledger.gone);
         self.delete(variables.flat_map(|variable| [user(name, variable), staged(name, variable)]))
     }
 

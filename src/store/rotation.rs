@@ -10,7 +10,9 @@ use crate::key::Key;
 use crate::profile::description::Described;
 use crate::profile::{Description, ProfileName, Variable, date};
 use crate::provider;
-use crate::store::{Change, Store, change};
+use crate::store::salt::Salt;
+use crate::store::{Change, Store, change, transfer};
+use crate::ui::Ui;
 
 /// Puts `new` in the place of the key of `variable`, and keeps that one. Gives what is known of the one that is kept.
 ///
@@ -23,8 +25,10 @@ pub fn switch(
     variable: &Variable,
     new: &Key,
     host: &Host,
+    ui: Ui,
 ) -> Result<Described, Error> {
-    alter(store, name, host, |old| {
+    let folders = host.folders()?;
+    alter(store, name, host, ui, |old| {
         may_begin(old, name, variable)?;
         let current = described(old, name, variable)?;
         let key = one(store.read(name, old, &[variable])?)?;
@@ -36,8 +40,10 @@ pub fn switch(
             variable: variable.clone(),
             masked: new.masked(),
             added: date::now(),
+            hash: Salt::read_or_make(folders).and_then(|salt| salt.hash_of_key(variable, new)),
             created: None,
             expires: None,
+            helper: Vec::new(),
         })?;
         description.describe_previous(current.clone())?;
         Ok((description, data, current))
@@ -54,8 +60,9 @@ pub fn undo(
     name: &ProfileName,
     variable: &Variable,
     host: &Host,
+    ui: Ui,
 ) -> Result<(Described, Described), Error> {
-    alter(store, name, host, |old| {
+    alter(store, name, host, ui, |old| {
         let kept = kept(old, name, variable, true)?;
         let current = described(old, name, variable)?;
         let previous = variable.previous()?;
@@ -72,8 +79,14 @@ pub fn undo(
 ///
 /// # Errors
 /// As [`undo`].
-pub fn finish(store: &dyn Store, name: &ProfileName, variable: &Variable, host: &Host) -> Result<Described, Error> {
-    alter(store, name, host, |old| {
+pub fn finish(
+    store: &dyn Store,
+    name: &ProfileName,
+    variable: &Variable,
+    host: &Host,
+    ui: Ui,
+) -> Result<Described, Error> {
+    alter(store, name, host, ui, |old| {
         let kept = kept(old, name, variable, false)?;
         let data = store.stage(name, Some(old), &[Change::Remove(&variable.previous()?)])?;
         let mut description = old.clone();
@@ -113,6 +126,7 @@ fn alter<T>(
     store: &dyn Store,
     name: &ProfileName,
     host: &Host,
+    ui: Ui,
     stage: impl Fn(&Description) -> Result<(Description, String, T), Error>,
 ) -> Result<T, Error> {
     store.prepare()?;
@@ -120,6 +134,7 @@ fn alter<T>(
     let _lock = files::lock(&folders.config)?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
     let old = Description::read(folders, name)?.ok_or_else(unknown)?;
+    let old = transfer::finish(name, old, host, ui)?;
     if old.store != store.kind() {
         // Moved to another store since this one was opened.
         return Err(Error::Overtaken { profile: name.to_string() });

@@ -46,7 +46,8 @@ pub fn to(name: &ProfileName, kind: StoreKind, host: &Host, ui: Ui) -> Result<Mo
     source.settle(name, &description)?;
     // Settling may have written it anew.
     let description = Description::read(folders, name)?.ok_or_else(unknown)?;
-    let variables: Vec<_> = description.variables.iter().map(|described| &described.variable).collect();
+    let variables = description.kept()?;
+    let variables: Vec<_> = variables.iter().collect();
     let keys = source.read(name, &description, &variables)?;
     let changes: Vec<_> = variables.iter().zip(&keys).map(|(variable, key)| Change::Put(variable, key)).collect();
     let data = target.stage(name, None, &changes)?;

@@ -157,3 +157,44 @@ pub fn wrapped(text: &str, indent: usize, columns: usize) -> String {
 pub fn width(text: &str) -> usize {
     text.chars().count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPE: Layout = Layout { colored: false, columns: None };
+
+    fn terminal(columns: usize) -> Layout {
+        Layout { colored: false, columns: Some(columns) }
+    }
+
+    fn cells(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|&cell| cell.to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn cells_stand_in_columns_and_fold_where_the_terminal_ends() {
+        let rows = cells(&[&["A", "sk-…", "", "created 2026-11-01", "x"], &["LONGER", "…", "", "", ""]]);
+        assert_eq!(PIPE.table(&rows), "  A       sk-…  created 2026-11-01  x\n  LONGER  …\n");
+        assert_eq!(terminal(80).table(&rows), PIPE.table(&rows));
+        assert_eq!(terminal(20).table(&rows), "  A       sk-…\n    created 2026-11-01\n    x\n  LONGER  …\n");
+        assert_eq!(PIPE.table(&[]), "");
+    }
+
+    #[test]
+    fn facts_are_one_line_each_in_a_pipe_and_aligned_on_a_terminal() {
+        let rows = [("a", "one two".to_owned()), ("empty", String::new()), ("long", "x\x1b".to_owned())];
+        assert_eq!(PIPE.facts(&rows), "a: one two\nlong: x\\u{1b}\n");
+        assert_eq!(terminal(80).facts(&rows), "a     one two\nlong  x\\u{1b}\n");
+        assert_eq!(terminal(10).facts(&rows), "a     one\n      two\nlong  x\\u{1b}\n");
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_stands_above_its_meaning() {
+        let row = |name: &str, meaning: &str| (name.to_owned(), meaning.to_owned());
+        let long = "n".repeat(NAMES + 1);
+        let text = rows(&[row("a", "x"), row("bb", ""), row(&long, "y")]);
+        assert_eq!(text, format!("  a   x\n  bb\n  {long}\n      y\n"));
+        assert!(rows(&[row("a", &"word ".repeat(60))]).lines().all(|line| width(line) <= COLUMNS));
+    }
+}

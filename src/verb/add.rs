@@ -8,15 +8,18 @@ use crate::cli::verbs::Add;
 use crate::error::{Error, helper::Helper};
 use crate::exit::Exit;
 use crate::files::{self, Guard};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::key::Key;
 use crate::profile::description::StoreKind;
-use crate::profile::{Description, ProfileName, USUAL_VARIABLE, Variable, date};
+use crate::profile::{Description, ProfileName, USUAL_VARIABLE, Variable, date, resolve};
 use crate::program::Program;
+use crate::provider::online;
 use crate::store::change::{self, Taken};
 use crate::store::{self, dotenv, helper, intake};
 use crate::ui::Ui;
+use crate::ui::layout::tilde;
 use crate::ui::prompt::Prompt;
+use crate::verb::online::{Asker, run_key_of};
 
 mod project;
 
@@ -31,7 +34,7 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let asked = asked.or((!helper.is_empty()).then_some(StoreKind::Helper));
     let created = words.created.as_deref().map(date::day).transpose()?;
     let expires = words.expires.as_deref().map(date::day_or_days).transpose()?;
-    let asker = words.online.then(|| super::online::Asker::new(words.proxy.as_deref(), host)).transpose()?;
+    let asker = words.online.then(|| Asker::new(words.proxy.as_deref(), host)).transpose()?;
     let directory = if words.bind { Some(super::r#use::directory(None)?) } else { None };
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
     let kind = change::room_for(&name, &variables, asked, words.replace, host, ui)?;
@@ -50,12 +53,15 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
     if !helper.is_empty() {
         return Err(Error::usage("a helper's key is not stored: leave out --store", Some("add")));
     }
+    let mut asked_on = None;
     let keys = match &words.from {
         Some(file) => from_file(file, &variables, ui)?,
         None if std::io::stdin().is_terminal() => {
             let prompt = prompt(&words.words, host)?;
             store.prepare()?;
-            variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?
+            let keys = variables.iter().map(|variable| intake::ask(&prompt, variable, ui)).collect::<Result<_, _>>()?;
+            asked_on = Some(prompt);
+            keys
         }
         None => intake::from_standard_input(&variables, ui)?,
     };
@@ -73,7 +79,14 @@ pub fn run(words: Add, host: &Host, ui: Ui) -> Result<Exit, Error> {
         let names: Vec<_> = taken.iter().map(|taken| taken.variable.as_str()).collect();
         ui.hint(&format!("the clear copy should go now: delete {} from {}", names.join(", "), file.display()));
     }
-    bind(directory.as_deref(), &name, host, ui)
+    let exit = bind(directory.as_deref(), &name, host, ui)?;
+    if let Some(prompt) = asked_on {
+        if asker.is_none() {
+            offer_to_ask(&prompt, &taken, &name, host, ui);
+        }
+        what_next(&prompt, &name, host, ui);
+    }
+    Ok(exit)
 }
 
 fn bind(directory: Option<&Path>, name: &ProfileName, host: &Host, ui: Ui) -> Result<Exit, Error> {
@@ -117,6 +130,52 @@ fn from_helper(
     }
     intake::say_odd(variable, &given.odd, "used", ui);
     Ok((helper, given.key))
+}
+
+/// Offers to ask the provider whether the key works. It is stored by now, as in [`what_next`].
+fn offer_to_ask(prompt: &Prompt, taken: &[Taken], name: &ProfileName, host: &Host, ui: Ui) {
+    let known = |taken: &&Taken| run_key_of(&taken.variable).is_some();
+    let Some(provider) = taken.iter().find(known).and_then(|taken| run_key_of(&taken.variable)) else { return };
+    let question = format!("ask {} whether it works? That spends nothing", provider.name);
+    if !online::BUILT || !prompt.yes(&question, false).is_ok_and(|yes| yes) {
+        return;
+    }
+    let ask = || {
+        let asker = Asker::new(None, host)?;
+        let description = Description::read(host.folders()?, name)?;
+        for Taken { variable, key, .. } in taken {
+            if let Some(asked) = asker.ask(variable, key, description.as_ref())? {
+                asked.say(variable, key, ui);
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = ask() {
+        ui.error(&error);
+    }
+}
+
+/// Offers to tie this directory to the profile, and names the next line to type. The key is stored by now: whatever goes
+/// wrong here is no failure of `add`.
+fn what_next(prompt: &Prompt, name: &ProfileName, host: &Host, ui: Ui) {
+    let chosen_here =
+        || matches!(resolve::resolve(None, host), Ok(Some(chosen)) if chosen.name.profile() == Some(name));
+    if !chosen_here()
+        && let Ok(here) = host::current_directory()
+        && may_be_bound(&here, host)
+        && prompt.yes(&format!("use profile {name} in {} from now on?", tilde(&here, host)), false).is_ok_and(|yes| yes)
+        && let Err(error) = super::r#use::bind(&here, name, host, ui)
+    {
+        ui.error(&error);
+    }
+    let option = if chosen_here() { String::new() } else { format!("-p {name} ") };
+    ui.hint(&format!("run something with it: withkey {option}COMMAND"));
+}
+
+/// Not HOME and not the root, from where a binding would reach too far.
+fn may_be_bound(here: &Path, host: &Host) -> bool {
+    let home = host.home().and_then(|home| home.canonicalize().ok());
+    here != Path::new("/") && Some(here) != home.as_deref()
 }
 
 /// The profile and the variables that the words name. A first word that is no profile's name but a variable's is a

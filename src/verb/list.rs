@@ -69,7 +69,7 @@ pub fn run(words: &List, host: &Host, ui: Ui) -> Result<Exit, Error> {
     } else if profiles.is_empty() && last.is_none() {
         ui.notice("no profile yet; withkey add stores a key");
     } else {
-        ui::answer(&table(&profiles, host, ui.layout()))?;
+        ui::answer(&table(&profiles, host, ui.layout(host)))?;
     }
     for error in &unreadable {
         ui.error(error);
@@ -117,11 +117,6 @@ fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
     for profile in profiles {
         if layout.is_terminal() && !text.is_empty() {
             text.push('\n');
-            if let Some(previous) = &key.previous {
-                let line = format!("withkey rotate {} {} --finish, or --undo", profile.profile, key.variable);
-                text += &sanitize::clean(&format!("    its previous key {previous} is still kept: {line}"));
-                text.push('\n');
-            }
         }
         let default = if profile.default { ", the default" } else { "" };
         text += &format!("{} ({}{default})\n", layout.heading(&profile.profile), profile.store);
@@ -138,6 +133,11 @@ fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
             [key.variable.clone(), key.masked.clone()].into_iter().chain(dates).collect()
         };
         text += &layout.table(&profile.keys.iter().map(row).collect::<Vec<_>>());
+        for (key, previous) in profile.keys.iter().filter_map(|key| Some((key, key.previous.as_ref()?))) {
+            let line = format!("withkey rotate {} {} --finish, or --undo", profile.profile, key.variable);
+            let kept = format!("the previous key of {} ({previous}) is still kept: {line}", key.variable);
+            text += &format!("  {}\n", sanitize::clean(&kept));
+        }
         for directory in &profile.directories {
             let shown = layout.path(Path::new(directory), directory, host);
             text += &format!("  {}\n", sanitize::clean(&shown));

@@ -31,6 +31,19 @@ pub struct Asked {
     pub told: Vec<(&'static str, String)>,
 }
 
+impl Asked {
+    /// Says the answer, what was told beyond it, and the page to go to.
+    pub fn say(&self, variable: &Variable, key: &Key, ui: Ui) {
+        ui.notice(&format!("{variable} ({}): {} ({})", key.masked(), self.answer.sentence(), self.host));
+        for (word, text) in &self.told {
+            ui.notice(&format!("{variable}: {word} {text}"));
+        }
+        if let Some(page) = self.answer.page(self.provider) {
+            ui.hint(&format!("see {page}"));
+        }
+    }
+}
+
 impl Asker {
     /// Reads where to ask from the user's own config.toml.
     ///
@@ -96,13 +109,7 @@ impl Asker {
             let (provider, page) = (asked.provider.name, asked.provider.keys_page);
             return Err(Error::Online(Online::Refused { variable: variable.to_string(), provider, page }));
         }
-        ui.notice(&format!("{variable} ({}): {} ({})", key.masked(), asked.answer.sentence(), asked.host));
-        for (word, text) in &asked.told {
-            ui.notice(&format!("{variable}: {word} {text}"));
-        }
-        if let Some(page) = asked.answer.page(asked.provider) {
-            ui.hint(&format!("see {page}"));
-        }
+        asked.say(variable, key, ui);
         Ok(Some(asked.answer))
     }
 

@@ -3,10 +3,11 @@
 use std::io::IsTerminal;
 
 use crate::cli::verbs::Rotate;
-use crate::error::{Error, online::Online, rotation::Rotation};
+use crate::error::{Error, helper::Helper, online::Online, rotation::Rotation};
 use crate::exit::Exit;
 use crate::host::Host;
 use crate::key::Key;
+use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName, Variable};
 use crate::provider;
 use crate::provider::answer::Answer;
@@ -65,13 +66,16 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
     let asker = words.online.then(|| Asker::new(words.proxy.as_deref(), host)).transpose()?;
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
     let (description, keys) = current::read(name, host, ui, |description| {
+        if description.store == StoreKind::Helper {
+            return Err(Error::Helper(Helper::KeptElsewhere { profile: name.to_string() }));
+        }
         rotation::may_begin(description, name, variable)?;
         variable.previous()?;
         Ok(vec![variable.clone()])
     })?;
     let (_, old) = keys.into_iter().next().ok_or(Error::Internal)?;
     ui.notice(&format!("replacing {variable} ({}) of profile {name}", old.masked()));
-    say_uses(&uses::of(name, &old, host)?, ui);
+    say_uses(&uses::of(name, variable, &old, host)?, ui);
     let new = take_in(words, name, variable, ui, host)?;
     rotation::differs(name, variable, &old, &new)?;
     if let Some(asker) = asker {
@@ -81,7 +85,7 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
         }
     }
     let store = store::of(description.store, host, ui)?;
-    let previous = rotation::switch(&*store, name, variable, &new, host)?;
+    let previous = rotation::switch(&*store, name, variable, &new, host, ui)?;
     let kind = store.kind().as_str();
     ui.notice(&format!("stored {variable} ({}) in profile {name}, store {kind}", new.masked()));
     ui.notice(&format!("the previous key ({}) is kept in the same store until you finish or undo", previous.masked));
@@ -93,6 +97,9 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
 fn say_uses(uses: &Uses, ui: Ui) {
     for directory in &uses.directories {
         ui.notice(&format!("used in {}", directory.display()));
+    }
+    for (program, directory, time) in &uses.launches {
+        ui.notice(&format!("used by {program} in {directory}, last at {time}"));
     }
     if uses.default {
         ui.notice("used wherever nothing else is chosen: it is the default");
@@ -141,7 +148,7 @@ fn undo(
     host: &Host,
     ui: Ui,
 ) -> Result<Exit, Error> {
-    let (back, gone) = rotation::undo(&*store::of(description.store, host, ui)?, name, variable, host)?;
+    let (back, gone) = rotation::undo(&*store::of(description.store, host, ui)?, name, variable, host, ui)?;
     ui.notice(&format!("went back to the previous key of {variable} ({}) in profile {name}", back.masked));
     let at = provider::of_variable(variable.as_str()).map_or(String::new(), |row| format!(" at {}", row.keys_page));
     ui.hint(&format!("the key that had replaced it ({}) is kept no longer: delete it{at}", gone.masked));
@@ -155,7 +162,7 @@ fn finish(
     host: &Host,
     ui: Ui,
 ) -> Result<Exit, Error> {
-    let gone = rotation::finish(&*store::of(description.store, host, ui)?, name, variable, host)?;
+    let gone = rotation::finish(&*store::of(description.store, host, ui)?, name, variable, host, ui)?;
     ui.notice(&format!("deleted the previous key of {variable} ({}) from profile {name}", gone.masked));
     if let Some(row) = provider::of_variable(variable.as_str()) {
         ui.hint(&format!("it works until it is deleted at {} too: {}", row.name, row.keys_page));

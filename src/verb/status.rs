@@ -102,8 +102,11 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
-    let text =
-        if words.json { ui::json(&report)? } else { lines(&report, profile.as_ref(), &directory, host, ui.layout()) };
+    let text = if words.json {
+        ui::json(&report)?
+    } else {
+        lines(&report, profile.as_ref(), &directory, host, ui.layout(host))
+    };
     ui::answer(&text).map(|()| Exit::Done)
 }
 
@@ -158,12 +161,13 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         ))
     });
     let unfinished: Vec<_> = unfinished.collect();
-    let mut rows = vec![
+    let rows = [
         ("directory", layout.path(directory, &report.directory, host)),
         ("profile", named.to_owned()),
         ("source", profile.map_or(String::new(), source)),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
+        ("not finished", unfinished.join(", ")),
         ("helper", helpers.collect::<Vec<_>>().join(", ")),
         ("ending", ending.collect::<Vec<_>>().join(", ")),
         ("old", old.collect::<Vec<_>>().join(", ")),
@@ -175,8 +179,10 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         ("recipient", report.recipient.clone().unwrap_or_default()),
     ];
     let names: Vec<_> = report.pages.iter().map(|page| format!("{} {}", page.provider, page.page)).collect();
-    rows.extend(names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())));
-    layout.facts(&rows)
+    let pages: Vec<_> =
+        names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())).collect();
+    let between = if layout.is_terminal() { "\n" } else { "" };
+    [&layout.facts(&rows), between, &layout.facts(&pages)].concat()
 }
 
 /// The pages of the providers whose keys are injected; OpenAI's when none is.

@@ -159,9 +159,8 @@ pub fn plain(shown: &str) -> String {
         match chars.next() {
             // CSI: up to its final letter; `m` colours, all else moves.
             Some('[') => {
-                if chars.by_ref().find(|c| ('\x40'..='\x7e').contains(c)) != Some('m') {
-                    text.push(' ');
-                }
+                let last = chars.by_ref().find(|c| ('\x40'..='\x7e').contains(c));
+                text += if last == Some('m') { "" } else { " " };
             }
             // OSC: up to BEL or ST.
             Some(']') => {

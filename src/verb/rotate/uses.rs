@@ -6,15 +6,21 @@ use crate::error::Error;
 use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
+use crate::log;
 use crate::memory;
-use crate::profile::ProfileName;
 use crate::profile::binding::Bindings;
+use crate::profile::{ProfileName, Variable};
+
+/// How many programs are told of at most.
+const MOST: usize = 20;
 
 /// What is known of a key's uses.
 #[derive(Debug, Default)]
 pub struct Uses {
     /// Directories that use the profile.
     pub directories: Vec<PathBuf>,
+    /// Programs that were launched with the key since it was added: name, directory, last time.
+    pub launches: Vec<(String, String, String)>,
     /// Whether the profile is the default's.
     pub default: bool,
     /// Clear files in those directories that hold the key, and the first line that does.
@@ -23,15 +29,16 @@ pub struct Uses {
     pub unread: Vec<PathBuf>,
 }
 
-/// Looks at the bindings, and at the `.env*` files of the directories that are bound to `name`.
+/// Looks at the bindings, at the log, and at the `.env*` files of the directories that are bound to `name`.
 ///
 /// # Errors
 /// When the bindings cannot be read.
 ///
 /// # Secrets
 /// The files are read into protected pages and compared there; nothing of them stays.
-pub fn of(name: &ProfileName, key: &Key, host: &Host) -> Result<Uses, Error> {
-    let mut uses = Uses::default();
+pub fn of(name: &ProfileName, variable: &Variable, key: &Key, host: &Host) -> Result<Uses, Error> {
+    // A log that cannot be read is no reason to keep an old key.
+    let mut uses = Uses { launches: launches(name, variable, host).unwrap_or_default(), ..Uses::default() };
     for bound in Bindings::read(host.folders()?)?.all()?.into_iter().filter(|bound| bound.profile == *name) {
         match bound.directory {
             Some(directory) => uses.directories.push(directory),
@@ -42,6 +49,22 @@ pub fn of(name: &ProfileName, key: &Key, host: &Host) -> Result<Uses, Error> {
         look_into(&directory, key, &mut uses);
     }
     Ok(uses)
+}
+
+/// What the log says, the latest use first: each program and directory once.
+fn launches(name: &ProfileName, variable: &Variable, host: &Host) -> Result<Vec<(String, String, String)>, Error> {
+    let log = log::read(host.folders()?)?;
+    let ours = log
+        .entries
+        .into_iter()
+        .filter(|entry| entry.profile == name.as_str() && entry.variables.iter().any(|used| used == variable.as_str()));
+    let mut launches: Vec<(String, String, String)> = Vec::new();
+    for entry in ours {
+        launches.retain(|(program, directory, _)| (program, directory) != (&entry.program, &entry.directory));
+        launches.insert(0, (entry.program, entry.directory, entry.time));
+    }
+    launches.truncate(MOST);
+    Ok(launches)
 }
 
 fn look_into(directory: &Path, key: &Key, uses: &mut Uses) {

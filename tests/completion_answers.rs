@@ -170,6 +170,20 @@ fn damage_is_passed_over_in_silence() {
     }
 }
 
+/// A directory's name must not colour the terminal, end the line, or pass for another value.
+#[test]
+fn a_hostile_name_stays_one_line_of_plain_text() {
+    let sandbox = Sandbox::with_key();
+    let hostile = sandbox.path("home/a\x1b[31m\tb\nevil\tmeaning\u{202e}");
+    fs::create_dir(&hostile).unwrap();
+    sandbox.bind("default", &hostile);
+    let text = sandbox.withkey(["__complete", "-p", "d"]).run().stdout();
+    let expected = "default\tsk-…ghij, ~/a\\u{1b}[31m\\u{9}b\\u{a}evil\\u{9}meaning\\u{202e}\n";
+    assert_eq!(text, format!("words \n{expected}"));
+    let outcome = sandbox.withkey(["__complete", "-e", "X\x1b[31m=OPEN"]).run();
+    assert!(!outcome.stdout().contains('\x1b'), "{outcome:?}");
+}
+
 /// The words of a completion, each of a kind of its own.
 const WORDS: &[&[&str]] = &[
     &[""],

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::expect::{Kind, expect};
+use crate::cli::expect::{Expected, Kind, expect};
 use crate::host::Host;
 use crate::profile::binding::{Bindings, Bound};
 use crate::profile::{self, Description, Profile, ProfileName, USUAL_VARIABLE, description, resolve};
@@ -31,7 +31,11 @@ type Offer = (String, String);
 
 /// Answers; see above.
 pub fn run(words: &[String], host: &Host) {
-    let expected = expect(words);
+    let mut expected = expect(words);
+    // It is sent back as it was typed, and must stay one line.
+    if sanitize::clean(&expected.attached) != expected.attached {
+        expected = Expected { command: None, attached: String::new(), typed: String::new(), kind: Kind::Nothing };
+    }
     let head = match (expected.command, &expected.kind) {
         (Some(place), _) => format!("command {place}"),
         (None, Kind::File) => format!("files {}", expected.attached),

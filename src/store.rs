@@ -10,7 +10,7 @@ use crate::ui::Ui;
 pub mod change;
 pub mod dotenv;
 mod dotfile;
-mod envelope;
+pub mod envelope;
 pub mod identity;
 pub mod intake;
 

@@ -6,8 +6,6 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use nix::fcntl::{Flock, FlockArg};
-
 use crate::error::Error;
 use crate::memory::Protected;
 
@@ -257,20 +255,20 @@ fn own_above(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Waits until this process alone may change files below `folder`; dropping ends it. Readers are never held up.
+/// Waits until this process alone may change files below `folder`; dropping the file ends it. Readers are never held up.
 ///
 /// # Errors
 /// When the folder cannot be made or the lock's file cannot be opened.
-pub fn lock(folder: &Path) -> Result<Flock<File>, Error> {
+pub fn lock(folder: &Path) -> Result<File, Error> {
     make_folder(folder)?;
     let path = folder.join(".lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = file.map_err(|source| cannot("open", &path, source))?;
+    let file = file.map_err(|source| cannot("open", &path, source))?;
     loop {
-        match Flock::lock(file, FlockArg::LockExclusive) {
-            Ok(lock) => return Ok(lock),
-            Err((again, nix::errno::Errno::EINTR)) => file = again,
-            Err((_, errno)) => return Err(cannot("lock", &path, errno.into())),
+        match file.lock() {
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(cannot("lock", &path, source)),
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod change;
 pub mod current;
 pub mod dotenv;
 mod dotfile;
-mod envelope;
+pub mod envelope;
 pub mod helper;
 pub mod identity;
 pub mod intake;

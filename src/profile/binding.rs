@@ -53,6 +53,12 @@ impl Bindings {
         Ok(Self { file, text: text.leak() })
     }
 
+    /// The bindings of a text that was read elsewhere; `file` is for errors and for where a change is written.
+    #[must_use]
+    pub fn from_text(file: PathBuf, text: &'static [u8]) -> Self {
+        Self { file, text }
+    }
+
     /// The bindings that matter in the directory `here`, in the file's order, the default among them.
     ///
     /// # Errors

@@ -344,7 +344,11 @@ impl Description {
         plain::read(text).map_or_else(|| Self::parse_toml(text, path), Ok)
     }
 
-    fn parse_toml(text: &str, path: &Path) -> Result<Self, Error> {
+    /// As [`Description::parse`], by TOML's whole grammar: what the short way is held to.
+    ///
+    /// # Errors
+    /// As [`Description::parse`].
+    pub fn parse_toml(text: &str, path: &Path) -> Result<Self, Error> {
         let damaged = |why: String| Error::Description { path: path.to_owned(), why };
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
             let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or(text).lines().count().max(1));

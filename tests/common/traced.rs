@@ -1,0 +1,220 @@
+//! A withkey that is led from one system call to the next, and killed, hit by a signal or left standing at any of them.
+//!
+//! Needs root (or CAP_SYS_PTRACE), because withkey makes itself unreadable for its own user, and x86_64, whose registers
+//! are read.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::common::{Sandbox, memory_file, withkey_binary};
+
+/// A stopped process, which ends with the test.
+pub struct Traced {
+    pub process: Pid,
+    ended: bool,
+}
+
+/// What a process has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is about to make this system call.
+    Call(i64),
+    Exited(i32),
+    /// By which signal, and whether a memory dump was written.
+    Killed(Signal, bool),
+}
+
+impl Traced {
+    /// withkey in the sandbox, as root or as another user, who gets a copy of the binary that it can run.
+    #[track_caller]
+    pub fn withkey(sandbox: &Sandbox, user: Option<u32>, words: &[&str], input: &str) -> Self {
+        let binary = if user.is_some() { sandbox.path("bin/withkey") } else { withkey_binary() };
+        Self::start(sandbox, &binary, user, words, input)
+    }
+
+    #[track_caller]
+    pub fn start(sandbox: &Sandbox, program: &Path, user: Option<u32>, words: &[&str], input: &str) -> Self {
+        let mut command = Command::new(program);
+        command.args(words).env_clear().current_dir(sandbox.project());
+        command.stdin(memory_file(input.as_bytes()).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("PATH", "/usr/bin:/bin").env("HOME", sandbox.home());
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        // SAFETY: only system calls between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+                libc::setrlimit(libc::RLIMIT_CORE, &raw const unlimited);
+                ptrace::traceme().map_err(Into::into)
+            })
+        };
+        #[allow(clippy::zombie_processes, reason = "waited for by waitpid")]
+        let child = command.spawn().unwrap();
+        let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
+        ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
+        Self { process, ended: false }
+    }
+
+    /// Goes on to the entry of the next system call.
+    #[track_caller]
+    pub fn next(&mut self) -> Next {
+        let mut signal = None;
+        loop {
+            ptrace::syscall(self.process, signal.take()).unwrap();
+            match waitpid(self.process, None).unwrap() {
+                // At an entry the kernel has put -ENOSYS there; a call that returns that was refused by a filter.
+                WaitStatus::PtraceSyscall(_) => {
+                    let registers = ptrace::getregs(self.process).unwrap();
+                    if registers.rax.cast_signed() == -i64::from(libc::ENOSYS) {
+                        return Next::Call(registers.orig_rax.cast_signed());
+                    }
+                }
+                WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
+                WaitStatus::Stopped(_, other) => signal = Some(other),
+                WaitStatus::Exited(_, status) => return self.end(Next::Exited(status)),
+                WaitStatus::Signaled(_, signal, core) => return self.end(Next::Killed(signal, core)),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+
+    fn end(&mut self, next: Next) -> Next {
+        self.ended = true;
+        next
+    }
+
+    /// Goes on to the entry of this call. Nothing when it ends before.
+    #[track_caller]
+    pub fn until(&mut self, wanted: impl Fn(i64) -> bool) -> Option<i64> {
+        loop {
+            match self.next() {
+                Next::Call(number) if wanted(number) => return Some(number),
+                Next::Call(_) => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// Sends a signal, which ends it before it makes another step.
+    #[track_caller]
+    pub fn die_by(&mut self, signal: Signal) -> Next {
+        kill(self.process, signal).unwrap();
+        loop {
+            match self.next() {
+                Next::Call(_) => {}
+                end => return end,
+            }
+        }
+    }
+
+    /// Lets go of it: it makes this one call, and then stands still, stopped as by `kill -STOP`.
+    #[track_caller]
+    pub fn leave_standing(&mut self) {
+        kill(self.process, Signal::SIGSTOP).unwrap();
+        ptrace::detach(self.process, None).unwrap();
+        let flags = nix::sys::wait::WaitPidFlag::WUNTRACED;
+        assert_eq!(waitpid(self.process, Some(flags)).unwrap(), WaitStatus::Stopped(self.process, Signal::SIGSTOP));
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = kill(self.process, Signal::SIGKILL);
+            while waitpid(self.process, None).is_ok_and(|status| !matches!(status, WaitStatus::Signaled(..))) {}
+        }
+    }
+}
+
+/// Calls that change no file and open none: to be killed at their entry is to be killed at the next other one's.
+fn is_of_no_account(number: i64) -> bool {
+    use libc::*;
+    [
+        SYS_read,
+        SYS_pread64,
+        SYS_readv,
+        SYS_mmap,
+        SYS_munmap,
+        SYS_mprotect,
+        SYS_mremap,
+        SYS_madvise,
+        SYS_brk,
+        SYS_fstat,
+        SYS_stat,
+        SYS_lstat,
+        SYS_newfstatat,
+        SYS_statx,
+        SYS_access,
+        SYS_faccessat,
+        SYS_faccessat2,
+        SYS_lseek,
+        SYS_readlink,
+        SYS_readlinkat,
+        SYS_getcwd,
+        SYS_geteuid,
+        SYS_getuid,
+        SYS_getpid,
+        SYS_getrandom,
+        SYS_rt_sigaction,
+        SYS_rt_sigprocmask,
+        SYS_sigaltstack,
+        SYS_fcntl,
+        SYS_ioctl,
+        SYS_poll,
+        SYS_prctl,
+        SYS_arch_prctl,
+        SYS_set_tid_address,
+        SYS_set_robust_list,
+        SYS_rseq,
+        SYS_prlimit64,
+        SYS_futex,
+        SYS_getdents64,
+        SYS_memfd_secret,
+        SYS_sched_getaffinity,
+    ]
+    .contains(&number)
+}
+
+/// Whether a call makes, changes or removes a file for sure, or locks one.
+fn is_a_change(number: i64) -> bool {
+    use libc::*;
+    [SYS_mkdir, SYS_mkdirat, SYS_flock, SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlink, SYS_unlinkat, SYS_fsync]
+        .contains(&number)
+}
+
+/// Kills `withkey WORDS` at the entry of every system call from the first that changes a file on, each time from the same
+/// HOME, and lets `check` look at what is left; it is told which call that was. Gives how many there were.
+#[track_caller]
+pub fn killed_at_every_call(sandbox: &Sandbox, words: &[&str], input: &str, mut check: impl FnMut(&str)) -> usize {
+    let (home, saved) = (sandbox.home(), sandbox.path("saved"));
+    let copy = |from: &Path, to: &Path| {
+        sandbox.directly(["/bin/cp".as_ref(), "-a".as_ref(), from.as_os_str(), to.as_os_str()]).run().assert_exit(0);
+    };
+    copy(&home, &saved);
+    let mut killed = 0;
+    loop {
+        std::fs::remove_dir_all(&home).unwrap();
+        copy(&saved, &home);
+        let mut traced = Traced::withkey(sandbox, None, words, input);
+        let first = traced.until(is_a_change);
+        let first = first.unwrap_or_else(|| panic!("{words:?} changes no file"));
+        let mut call = Some(first);
+        for _ in 0..killed {
+            call = traced.until(|number| !is_of_no_account(number));
+        }
+        let Some(number) = call.filter(|number| *number != libc::SYS_exit_group) else { break };
+        drop(traced);
+        check(&format!("{words:?}, killed at call {} after the first change (number {number})", killed + 1));
+        killed += 1;
+    }
+    std::fs::remove_dir_all(&saved).unwrap();
+    killed
+}

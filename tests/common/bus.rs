@@ -164,7 +164,11 @@ impl<'a> Bus<'a> {
 impl Drop for Bus<'_> {
     fn drop(&mut self) {
         // Before the bus it is on.
-        while self.running.pop().is_some() {}
+        while let Some(last) = self.running.pop() {
+            if std::thread::panicking() {
+                eprintln!("what ran on the bus said:\n{}", last.errors());
+            }
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Add {
     /// The profile (`default` if none is named) and the variables (OPENAI_API_KEY if none is named)
     #[arg(value_name = "[PROFILE] [VARIABLE]")]
     pub words: Vec<String>,
-    /// Where to keep a new profile's keys: keychain or dotfile (the keychain where one answers)
+    /// Where to keep a new profile's keys
     #[arg(long, value_name = "STORE", value_parser = StoreKind::ALL.map(StoreKind::as_str))]
     pub store: Option<String>,
     /// Take the variables from this .env file

@@ -176,8 +176,18 @@ fn a_profile_has_the_store_that_there_is() {
         "
         $ echo $KEY | withkey add --store dotfile 2>/dev/null; withkey printenv OPENAI_API_KEY
         $KEY
+        $ echo $KEY | withkey add default LLM_KEY --store keychain
+        withkey: error: profile default is kept in the store dotfile
+        withkey: cause: a profile has one store
+        withkey: hint: leave out --store, or move the profile first: withkey move default STORE
+        [1]
         $ echo $KEY | withkey add work --store keychain
-        withkey: error: keychain is no value for --store <STORE>
+        withkey: error: the keychain is not available
+        withkey: cause: no session bus answers here
+        withkey: hint: run the line in your desktop session, or keep keys in a dotfile: withkey add PROFILE --store dotfile
+        [1]
+        $ echo $KEY | withkey add work --store cloud
+        withkey: error: cloud is no value for --store <STORE>
         withkey: hint: withkey add --help
         [2]
     ",

@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
+#[path = "common/bus.rs"]
+mod bus;
 mod common;
 #[path = "common/protected.rs"]
 mod protected;
@@ -21,10 +23,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use bus::{Bus, limit};
 use common::{Pty, Sandbox, withkey_binary};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use upstream::{Authority, Reply, Upstream};
 
@@ -44,21 +47,31 @@ struct Needle {
 }
 
 fn needles(sandbox: &Sandbox) -> Vec<Needle> {
-    needles_of(&fs::read_to_string(sandbox.identity()).unwrap())
+    let mut needles = needles_of_the_key();
+    if sandbox.identity().exists() {
+        needles.extend(needles_of_the_identity(sandbox));
+    }
+    needles
 }
 
-/// `identity` is the text of the identity's file.
-fn needles_of(identity: &str) -> Vec<Needle> {
-    let identity = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().as_bytes().to_vec();
+fn needles_of_the_key() -> Vec<Needle> {
     let key = KEY.as_bytes();
     let (front, back) = key.split_at(key.len() / 2);
-    // Behind the prefix that every identity has.
-    let (identity_front, identity_back) = identity[15..].split_at(28);
     let needle = |what, bytes: &[u8]| Needle { what, bytes: bytes.to_vec() };
     vec![
         needle("the key's first half", front),
         needle("the key's second half", back),
         needle("the key in base64", base64(key).as_bytes()),
+    ]
+}
+
+fn needles_of_the_identity(sandbox: &Sandbox) -> Vec<Needle> {
+    let identity = fs::read_to_string(sandbox.identity()).unwrap();
+    let identity = identity.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().as_bytes().to_vec();
+    // Behind the prefix that every identity has.
+    let (identity_front, identity_back) = identity[15..].split_at(28);
+    let needle = |what, bytes: &[u8]| Needle { what, bytes: bytes.to_vec() };
+    vec![
         needle("the identity's first half", identity_front),
         needle("the identity's second half", identity_back),
         // Its number, but for the first and last byte, which X25519 changes.
@@ -157,6 +170,51 @@ fn scan_for(
             ptrace::kill(process).unwrap();
             let _ = waitpid(process, None);
             return hits;
+        }
+    }
+}
+
+/// The same for a launch from the keychain, whose every process is followed: each is scanned at the entry of its
+/// `execve` or at its end. Gives the hits, and how many processes were scanned.
+fn scan_every_process(sandbox: &Sandbox, words: &[&str]) -> (Vec<String>, usize) {
+    let mut command = Command::new(withkey_binary());
+    command.args(words).env_clear().current_dir(sandbox.project()).stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("PATH", "/usr/bin:/bin").env("HOME", sandbox.home()).env("XDG_RUNTIME_DIR", sandbox.path("run"));
+    // SAFETY: only a system call between fork and exec.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+    #[allow(clippy::zombie_processes, reason = "waited for by waitpid, below")]
+    let child = command.spawn().unwrap();
+    let first = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    assert_eq!(waitpid(first, None).unwrap(), WaitStatus::Stopped(first, Signal::SIGTRAP));
+    let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACECLONE;
+    ptrace::setoptions(first, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL | follow).unwrap();
+    ptrace::syscall(first, None).unwrap();
+    let (mut hits, mut scanned) = (Vec::new(), 0);
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::__WALL)).unwrap() {
+            WaitStatus::PtraceSyscall(process) => {
+                let number = ptrace::getregs(process).unwrap().orig_rax.cast_signed();
+                if [libc::SYS_execve, libc::SYS_exit_group].contains(&number) {
+                    let (found, _) = scan(process, &needles(sandbox));
+                    hits.extend(found);
+                    scanned += 1;
+                    if process == first {
+                        ptrace::kill(process).unwrap();
+                        let _ = waitpid(process, None);
+                        return (hits, scanned);
+                    }
+                }
+                let _ = ptrace::syscall(process, None);
+            }
+            WaitStatus::Stopped(process, Signal::SIGSTOP | Signal::SIGTRAP) | WaitStatus::PtraceEvent(process, ..) => {
+                let _ = ptrace::syscall(process, None);
+            }
+            WaitStatus::Stopped(process, signal) => {
+                let _ = ptrace::syscall(process, signal);
+            }
+            WaitStatus::Exited(process, _) | WaitStatus::Signaled(process, ..) => assert_ne!(process, first),
+            _ => {}
         }
     }
 }
@@ -363,4 +421,24 @@ fn after_going_back_to_a_previous_key_no_copy_is_left() {
     let sandbox = sandbox();
     sandbox.withkey(["rotate", "default"]).input("sk-test-another-9876543210zyxwvutsrq").run().assert_exit(0);
     assert_eq!(scan_at_the_end(&sandbox, &["rotate", "default", "--undo"], &[], nothing), [""; 0]);
+}
+
+#[test]
+fn of_a_key_from_the_keychain_no_process_keeps_a_copy() {
+    let sandbox = Sandbox::new();
+    limit(&sandbox, 600);
+    let _bus = Bus::with_keyring(&sandbox);
+    sandbox.add("default", KEY);
+    // The process that asks the keychain, and the one that becomes COMMAND.
+    assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
+}
+
+#[test]
+fn when_a_launch_from_the_keychain_fails_nothing_is_left_either() {
+    let sandbox = Sandbox::new();
+    limit(&sandbox, 600);
+    let bus = Bus::with_keyring(&sandbox);
+    sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("LLM_KEY", KEY)]);
+    bus.secret_tool(&["clear", "service", "withkey", "username", "default/LLM_KEY"], "");
+    assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
 }

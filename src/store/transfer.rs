@@ -40,6 +40,8 @@ pub fn to(name: &ProfileName, kind: StoreKind, host: &Host, ui: Ui) -> Result<Mo
     let description = finish(name, description, host, ui)?;
     let before = description.store;
     if before == kind {
+        // A move that was interrupted here may have left that to be done.
+        target.settle(name, &description)?;
         return Ok(Moved::Nothing);
     }
     let source = store::of(before, host, ui)?;

@@ -2,6 +2,7 @@
 //!
 //! The bus lies where withkey looks for it by XDG_RUNTIME_DIR, starts no service by itself, and goes away with the test.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::print_stderr, reason = "a failing test shows what ran beside it")]
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -164,7 +165,11 @@ impl<'a> Bus<'a> {
 impl Drop for Bus<'_> {
     fn drop(&mut self) {
         // Before the bus it is on.
-        while self.running.pop().is_some() {}
+        while let Some(last) = self.running.pop() {
+            if std::thread::panicking() {
+                eprintln!("what ran on the bus said:\n{}", last.errors());
+            }
+        }
     }
 }
 

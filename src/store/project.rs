@@ -9,7 +9,7 @@ use crate::error::project::Project;
 use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
-use crate::memory::{self, Protected};
+use crate::memory::Protected;
 use crate::profile::{Description, Grant, Name, Profile, Variable};
 use crate::store::identity::{self, Identities};
 use crate::store::{dotenv, envelope};
@@ -67,7 +67,6 @@ pub fn open_chosen(profile: &mut Profile, host: &Host) -> Result<(), Error> {
         let described = keys.iter().map(|(variable, key)| (variable.clone(), key.masked()));
         profile.description = Some(Description::of_dotfile(described));
         profile.opened = Some(keys);
-        memory::scrub_stack::<{ 16 * 1024 }>();
         return Ok(());
     }
     Err(Project::ChangedMeanwhile { path: path.clone() }.into())

@@ -405,7 +405,13 @@ fn a_fifo_a_device_a_folder_or_a_socket_is_refused_at_once() {
             "socket" => "withkey: error: cannot open ",
             _ => "withkey: cause: it is not a regular file\n",
         };
-        assert_refused(&launch(&sandbox), 125, cause);
+        let refused = launch(&sandbox);
+        assert_refused(&refused, 125, cause);
+        if kind != "socket" {
+            refused.assert_stderr_has(
+                "withkey: hint: choose a profile: withkey -p PROFILE COMMAND, or pass the file over: ",
+            );
+        }
         assert_refused(&sandbox.withkey(["-n", "true"]).run(), 125, cause);
         // It is judged before an identity is looked for, or its passphrase asked for.
         let closed = sandbox.withkey(["true"]).set("WITHKEY_IDENTITY_FILE", "/nonexistent").run();

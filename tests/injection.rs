@@ -67,7 +67,8 @@ fn dry_run_tells_what_would_be_added_replaced_and_dropped() {
           ],
           "dropped": [
             "HF_TOKEN"
-          ]
+          ],
+          "names_known": true
         }
         $ HF_TOKEN=y withkey -v -p work --drop-other-keys sh -c 'echo "${HF_TOKEN-gone}"'
         gone

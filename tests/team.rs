@@ -100,6 +100,7 @@ fn a_named_dotfile_is_used_without_a_grant_and_leaves_no_trace() {
         $ withkey -f nothing.age true
         withkey: error: there is no dotfile nothing.age
         withkey: cause: no such file or directory
+        withkey: hint: name another, or make it: withkey add -f nothing.age OPENAI_API_KEY
         [125]
         $ withkey -f .env.age -p work true
         withkey: error: --file <FILE> does not go with what stands before it

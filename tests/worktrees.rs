@@ -265,6 +265,8 @@ fn the_same_place_in_the_main_checkout_is_not_reached_through_a_link() {
     scene.sandbox.bind("play", &private);
     fs::remove_dir_all(scene.main.join("src")).unwrap();
     symlink(&private, scene.main.join("src")).unwrap();
+    // A dotfile behind the link is that other directory's.
+    fs::write(private.join(".env.age"), "").unwrap();
     assert_eq!(scene.profile_in(&scene.worktree.join("src")), "work");
 }
 

@@ -14,6 +14,8 @@ pub enum Project {
     Changed { path: PathBuf, how: String },
     /// There is no dotfile where one was named.
     Missing { path: PathBuf },
+    /// The dotfile is not what may be opened; `named` when its user named it.
+    Unfit { path: PathBuf, what: String, why: String, named: bool },
     /// There is no dotfile here or above.
     NoneHere { directory: PathBuf },
     /// Nothing was ever said of that dotfile.
@@ -66,9 +68,17 @@ impl Project {
             Self::Changed { path, how } => Words::new(format!("{} is not what you allowed", p(path)))
                 .cause(how)
                 .hint(format!("if you know why it changed: {}", line("withkey allow", path))),
-            Self::Missing { path } => {
-                Words::new(format!("there is no dotfile {}", p(path))).cause("no such file or directory")
-            }
+            Self::Missing { path } => Words::new(format!("there is no dotfile {}", p(path)))
+                .cause("no such file or directory")
+                .hint(format!("name another, or make it: {} OPENAI_API_KEY", line("withkey add -f", path))),
+            Self::Unfit { path, what, why, named } => Words::new(what).cause(why).hint(if *named {
+                "name another: withkey -f FILE COMMAND".to_owned()
+            } else {
+                format!(
+                    "choose a profile: withkey -p PROFILE COMMAND, or pass the file over: {}",
+                    line("withkey allow --never", path)
+                )
+            }),
             Self::NoneHere { directory } => Words::new(format!("there is no .env.age in {} or above", p(directory)))
                 .hint("name one: withkey allow FILE"),
             Self::NothingSaid { path } => {

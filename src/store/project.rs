@@ -4,12 +4,14 @@
 
 use std::path::Path;
 
+use nix::unistd::geteuid;
+
 use crate::error::Error;
 use crate::error::project::Project;
 use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
-use crate::memory::{self, Protected};
+use crate::memory::Protected;
 use crate::profile::{Description, Grant, Name, Profile, Variable};
 use crate::store::identity::{self, Identities};
 use crate::store::{dotenv, envelope};
@@ -67,7 +69,6 @@ pub fn open_chosen(profile: &mut Profile, host: &Host) -> Result<(), Error> {
         let described = keys.iter().map(|(variable, key)| (variable.clone(), key.masked()));
         profile.description = Some(Description::of_dotfile(described));
         profile.opened = Some(keys);
-        memory::scrub_stack::<{ 16 * 1024 }>();
         return Ok(());
     }
     Err(Project::ChangedMeanwhile { path: path.clone() }.into())
@@ -105,7 +106,20 @@ fn judged_by(profile: &Profile) -> Option<(&Path, Guard)> {
 /// # Errors
 /// When it cannot be read or is not what it must be.
 pub fn read(path: &Path, guard: Guard) -> Result<Option<Vec<u8>>, Error> {
-    files::read(path, LARGEST, guard)
+    let named = guard != Guard::Found;
+    let unfit = |what: String, why: String| Project::Unfit { path: path.to_owned(), what, why, named }.into();
+    files::read(path, LARGEST, guard).map_err(|error| match error {
+        Error::FileKind { why, .. } => unfit(format!("cannot use {}", path.display()), why.to_owned()),
+        Error::TooLarge { limit, .. } => {
+            unfit(format!("{} is too large", path.display()), format!("it is over {limit} bytes"))
+        }
+        // For root the usual words are right: they speak of sudo.
+        Error::Foreign { path: whose } if !named && !geteuid().is_root() => unfit(
+            format!("{} belongs to another user", whose.display()),
+            "a dotfile that is found must be yours, and so must its folder".to_owned(),
+        ),
+        other => other,
+    })
 }
 
 impl Opened {

@@ -1,0 +1,90 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn folders(place: &Path) -> Folders {
+    Folders { config: place.join("config"), data: place.join("data"), state: place.join("state") }
+}
+
+fn keys(pairs: &[(&str, &str)]) -> Vec<(Variable, Key)> {
+    pairs.iter().map(|(name, key)| (name.parse().unwrap(), Key::new(key.as_bytes()).unwrap())).collect()
+}
+
+#[test]
+fn what_was_said_comes_back_whatever_the_path_is() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    for path in [&b"/a/.env.age"[..], b"/a b/\n\\n/.env.age", b"/\xff/.env.age", b"/ends "] {
+        let path = Path::new(OsStr::from_bytes(path));
+        let held = keys(&[("OPENAI_API_KEY", "sk-test-0123456789abcdefghij"), ("PIN", "1234")]);
+        Grant::to(path, &held, Some(Written::new(b"x", vec!["age1x".to_owned()])), &folders)
+            .unwrap()
+            .write(&folders)
+            .unwrap();
+        let grant = Grant::read(&folders, path).unwrap().unwrap();
+        assert!(grant.compare(&held, &folders).unwrap().is_none());
+        assert!(grant.recipients_of(b"x").is_some_and(|recipients| recipients == ["age1x"]));
+        assert!(grant.recipients_of(b"y").is_none());
+        Grant::never(path).write(&folders).unwrap();
+        assert!(matches!(Grant::read(&folders, path).unwrap().unwrap().said, Said::Never));
+    }
+    assert_eq!(Grant::all(&folders).unwrap().len(), 4);
+}
+
+#[test]
+fn a_change_is_told_by_name_and_fields_never_run_into_each_other() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    let grant = Grant::to(Path::new("/a"), &keys(&[("AB", "CD"), ("X", "1"), ("Y", "2")]), None, &folders).unwrap();
+    let words = |pairs: &[(&str, &str)]| grant.compare(&keys(pairs), &folders).unwrap().words();
+    assert_eq!(words(&[("Y", "2"), ("AB", "CD"), ("X", "1")]), "");
+    assert_eq!(words(&[("A", "BCD"), ("X", "1"), ("Y", "2")]), "A is new (…), AB is gone");
+    assert_eq!(
+        words(&[("AB", "CD"), ("X", "2"), ("Y", "1")]),
+        "X has another key (… -> …), Y has another key (… -> …)"
+    );
+}
+
+#[test]
+fn while_a_dotfile_is_replaced_both_states_are_allowed_and_no_mixture() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    let path = Path::new("/a/.env.age");
+    let [old, new] = [[("A", "1"), ("B", "1")], [("A", "2"), ("B", "2")]];
+    let before = Grant::to(path, &keys(&old), None, &folders).unwrap();
+    Grant::to(path, &keys(&new), None, &folders).unwrap().with_before(Some(&before)).write(&folders).unwrap();
+    let both = Grant::read(&folders, path).unwrap().unwrap();
+    let differs = |pairs: &[(&str, &str)]| !both.compare(&keys(pairs), &folders).unwrap().is_none();
+    assert!(!differs(&old) && !differs(&new));
+    assert!(differs(&[("A", "1"), ("B", "2")]));
+}
+
+#[test]
+fn two_machines_hash_the_same_value_differently() {
+    let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let tags = places.each_ref().map(|place| {
+        let grant = Grant::to(Path::new("/a"), &keys(&[("PIN", "1234")]), None, &folders(place.path())).unwrap();
+        match grant.said {
+            Said::Allowed { keys, .. } => keys.into_iter().map(|granted| granted.tag).collect::<String>(),
+            Said::Never => String::new(),
+        }
+    });
+    assert_ne!(tags.first(), tags.last());
+}
+
+#[test]
+fn a_grant_that_cannot_be_understood_allows_nothing() {
+    assert!(parse(b"withkey grant 1\npath /a\nallowed\nkey A 00 x\nend\n").is_ok());
+    for text in [
+        "",
+        "withkey grant 2\npath /a\nallowed\nend\n",
+        "withkey grant 1\npath /a\nend\n",
+        "withkey grant 1\nallowed\nend\n",
+        "withkey grant 1\npath /a\nallowed\nkey LD_PRELOAD 00 x\nend\n",
+        "withkey grant 1\npath /a\nnever\nkey A 00 x\nend\n",
+        "withkey grant 1\npath /a\nallowed\nkey A 00\nend\n",
+        "withkey grant 1\npath /a\nallowed\nkey A 00 x",
+        "withkey grant 1\npath /a\nallowed\nfuture x\nend\n",
+    ] {
+        assert!(parse(text.as_bytes()).is_err(), "{text:?}");
+    }
+}

@@ -5,6 +5,7 @@ use clap::{Arg, Command};
 
 use super::verbs::VERBS;
 use super::{launch_tree, verb_tree};
+use crate::profile::description::StoreKind;
 
 /// What a word is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +137,8 @@ fn names(argument: &Arg) -> Vec<String> {
 /// What a verb's next word is to be that is no option, behind those of its `own`.
 fn of_own_word(tree: &Command, own: &[&str], flags: &[&str]) -> Kind {
     let mut wanted: Vec<(String, &Arg)> = Vec::new();
-    for argument in tree.get_positionals() {
+    // What stands behind `--` is a command of its own.
+    for argument in tree.get_positionals().filter(|argument| !argument.is_last_set()) {
         wanted.extend(names(argument).into_iter().map(|name| (name, argument)));
     }
     let has = |flag: &str| flags.contains(&flag);
@@ -183,12 +185,9 @@ fn kind(argument: &Arg, name: &str, profile: Option<&str>) -> Kind {
     }
 }
 
-/// The stores, as `add --store` knows them.
+/// The stores that keys can be moved to.
 fn stores() -> Vec<(String, String)> {
-    let tree = verb_tree();
-    let store = tree.find_subcommand("add").and_then(|add| add.get_arguments().find(|arg| arg.get_id() == "store"));
-    let values = store.map(Arg::get_possible_values).unwrap_or_default();
-    values.iter().map(|value| (value.get_name().to_owned(), String::new())).collect()
+    StoreKind::OWN.iter().map(|kind| (kind.as_str().to_owned(), String::new())).collect()
 }
 
 /// What `last` is to be when it begins as an option does.
@@ -348,7 +347,7 @@ mod tests {
     fn every_value_of_an_option_or_verb_has_a_kind() {
         let silent = [
             // Made by hand.
-            "created", "helper", "proxy",
+            "created", "helper", "program", "proxy",
         ];
         let verbs = verb_tree();
         for tree in verbs.get_subcommands().chain([&launch_tree()]) {

@@ -69,12 +69,12 @@ pub fn append(folders: &Folders, entry: &Entry) -> Result<(), Error> {
     append::add_line(&newest(folders), &older(folders), FULL, &line)
 }
 
-/// Whether the log could be written now. Makes it when it is not there, and adds nothing.
+/// Whether the log could be written now. Makes nothing and adds nothing.
 ///
 /// # Errors
-/// What a launch would meet.
+/// What a launch would meet, when the log is there.
 pub fn probe(folders: &Folders) -> Result<(), Error> {
-    append::open(&newest(folders)).map(|_| ())
+    append::probe(&newest(folders))
 }
 
 /// Reads the whole log; none is an empty one.

@@ -106,6 +106,7 @@ const ALL_VERBS: &[&str] = &[
     "withkey check; withkey check --json; withkey check --all",
     "withkey -v true; withkey -n true; withkey -n --json true",
     "withkey log; withkey log --json",
+    "withkey completions bash; withkey completions zsh; withkey completions fish; withkey __complete -p wo",
     "echo $OTHER_KEY | withkey rotate work OPENAI_API_KEY; withkey rotate work OPENAI_API_KEY --undo",
     "withkey move work dotfile; withkey move work keychain; withkey move --all dotfile",
     "withkey allow; withkey allow --list; withkey allow --list --json; withkey allow --revoke",

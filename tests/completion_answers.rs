@@ -127,6 +127,7 @@ fn the_answer_says_where_command_begins_and_what_the_last_word_could_be() {
         directories 
         $ withkey __complete move work ''
         words 
+        keychain\t
         dotfile\t
         $ withkey __complete
         words 

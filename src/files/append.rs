@@ -43,17 +43,36 @@ pub fn add_line(path: &Path, older: &Path, full: u64, line: &[u8]) -> Result<(),
 ///
 /// # Errors
 /// When it is anything else, or cannot be opened or made.
-pub fn open(path: &Path) -> Result<(File, u64), Error> {
-    let mut options = OpenOptions::new();
-    // A planted link, FIFO or terminal is neither followed nor waited for.
-    options.append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
-    let file = match options.open(path) {
+fn open(path: &Path) -> Result<(File, u64), Error> {
+    let file = match options().open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_folder(path.parent().unwrap_or(Path::new("/")))?;
-            options.create(true).open(path)
+            options().create(true).open(path)
         }
         opened => opened,
     };
+    judged(file, path)
+}
+
+/// Whether a line could be added, as far as that is known without making the file.
+///
+/// # Errors
+/// As [`add_line`], when the file is there.
+pub fn probe(path: &Path) -> Result<(), Error> {
+    match options().open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        opened => judged(opened, path).map(|_| ()),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    // A planted link, FIFO or terminal is neither followed nor waited for.
+    options.append(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    options
+}
+
+fn judged(file: io::Result<File>, path: &Path) -> Result<(File, u64), Error> {
     let file = file.map_err(|source| match source.raw_os_error() {
         Some(libc::ELOOP) => Error::FileKind { path: path.to_owned(), why: "it is a symbolic link" },
         Some(libc::ENXIO) => Error::FileKind { path: path.to_owned(), why: "it is not a regular file" },

@@ -24,8 +24,9 @@ pub static LAUNCH: Text = Text {
         "withkey finds the profile that belongs to the current directory, reads its key from its store, puts it into the \
          environment of COMMAND, wipes its own memory, and becomes COMMAND. Options stand before COMMAND; from COMMAND \
          on every word is COMMAND's.",
-        "The profile is the first that answers: -p; WITHKEY_PROFILE; the nearest directory upwards that is tied to one; \
-         the default. When its key cannot be read, COMMAND is not started.",
+        "The profile is the first that answers: -f or -p; WITHKEY_PROFILE; the nearest directory upwards that is tied to \
+         one, or has a dotfile .env.age that was allowed; the default. When its key cannot be read, COMMAND is not \
+         started.",
         "A verb is one as the very first word only: `withkey -- list` runs a program named list.",
     ],
     examples: &[
@@ -48,6 +49,9 @@ pub static VERBS: &[Text] = &[
              the variables. A key is cleaned (quotes, blanks, NAME=), checked, stored, and read back before it is called \
              stored.",
             "A first word that can be no profile's name is a variable of the profile default.",
+            "A new profile's keys go into the system's keychain where one answers, else into an encrypted dotfile. With \
+             --helper no key is stored: the program is run at each launch and prints it. With -f they go into a project's \
+             dotfile, for everybody in .age-recipients beside it.",
         ],
         examples: &[
             ("withkey add", "ask for an OpenAI key, for the profile default"),
@@ -55,6 +59,8 @@ pub static VERBS: &[Text] = &[
             ("withkey add work ANTHROPIC_API_KEY", "a second key in the same profile"),
             ("withkey add work --from .env", "take OPENAI_API_KEY out of a .env file"),
             ("pass show openai | withkey add work", "take it from another program"),
+            ("withkey add work --helper 'pass show openai'", "ask that program at each launch"),
+            ("withkey add -f .env.age OPENAI_API_KEY", "into the dotfile of this project"),
         ],
     },
     Text {
@@ -90,7 +96,12 @@ pub static VERBS: &[Text] = &[
     Text {
         verb: "check",
         usage: &["check [OPTIONS] [PROFILE]"],
-        more: &["Every part is probed by doing what a launch does with it, and each fault has the line that mends it."],
+        more: &[
+            "Every part is probed by doing what a launch does with it, and each fault has the line that mends it.",
+            "With --online each key is sent to its provider in one request that spends nothing. The status says the \
+             worst answer: 0 works, 3 wrong, deleted or expired, 4 a permission or the account, 5 money, 6 wait, 7 \
+             unknown; 1 when nobody could be asked.",
+        ],
         examples: &[
             ("withkey check", "the profile of this directory"),
             ("withkey check work --online", "ask the provider whether its keys work"),
@@ -183,6 +194,7 @@ pub static EXIT_STATUS: &[(&str, &str)] = &[
     ("126", "COMMAND was found and cannot be run"),
     ("127", "COMMAND was not found"),
     ("0, 1, 2", "a verb: done, failed, wrong words"),
+    ("3 to 7", "check --online: what the provider says of the key"),
 ];
 
 /// Variables that withkey reads.
@@ -190,8 +202,12 @@ pub static ENVIRONMENT: &[(&str, &str)] = &[
     ("WITHKEY_PROFILE", "the profile, unless -p names one; `inherit` keeps the key that is there"),
     ("WITHKEY_IDENTITY", "the identity itself, as text; COMMAND does not get it"),
     ("WITHKEY_IDENTITY_FILE", "a file with the identity, age or SSH; COMMAND does not get it"),
+    ("WITHKEY_PASSPHRASE_FILE", "a file with the identity's passphrase; COMMAND does not get it"),
     ("NO_COLOR", "no colour"),
-    ("XDG_CONFIG_HOME, XDG_DATA_HOME", "where the files below lie, instead of ~/.config and ~/.local/share"),
+    (
+        "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME",
+        "where the files below lie, instead of ~/.config, ~/.local/share and ~/.local/state",
+    ),
 ];
 
 /// Files that withkey keeps.
@@ -200,6 +216,8 @@ pub static FILES: &[(&str, &str)] = &[
     ("~/.config/withkey/profiles/", "the profiles: NAME.toml describes, NAME.age holds the keys"),
     ("~/.config/withkey/config.toml", "your options; absent for most people"),
     ("~/.local/share/withkey/identity.txt", "your identity: back it up, nothing else opens your dotfiles"),
+    ("~/.local/state/withkey/", "what can be lost: grants, log.jsonl"),
+    (".env.age, .age-recipients", "in a project: its dotfile, and who can open it"),
 ];
 
 /// The text of a verb.

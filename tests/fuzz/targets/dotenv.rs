@@ -25,8 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
     if new.is_empty() || new.contains(&0) || std::str::from_utf8(new).is_err() {
         return;
     }
-    let change = Change::Put(key.clone(), Key::new(new).unwrap());
-    let Ok(changed) = dotenv::change(text, &[change], "file") else { return };
+    let new_key = Key::new(new).unwrap();
+    let Ok(changed) = dotenv::change(text, &[Change::Put(&key, &new_key)], "file") else { return };
     let came_back = read(changed.bytes(), &key);
     let twice = dotenv::read(text, &[&key], "file").is_err();
     assert!(twice || came_back.is_some_and(|value| value.expose() == new), "the new key does not come back");

@@ -115,7 +115,7 @@ pub enum Error {
     /// As many lines as variables are wanted on standard input.
     LineCount { variables: Vec<String>, lines: usize },
     /// A key stands there already.
-    KeyExists { profile: String, variable: String },
+    KeyExists { profile: String, variable: String, helper: bool },
     /// A profile has one store.
     OtherStore { profile: String, store: &'static str },
     /// What was stored did not come back as it went in.
@@ -391,13 +391,15 @@ impl Error {
                 Words::new(format!("nothing stored: {lines} for {wanted}"))
                     .cause(format!("standard input gives one key a line, for {}", variables.join(", ")))
             }
-            Self::KeyExists { profile, variable } => Words::new(format!(
-                "profile {profile} has a key for {variable} already"
-            ))
-            .cause("a stored key is not overwritten unasked")
-            .hint(format!(
-                "withkey rotate {profile} {variable} (with a way back), or withkey add {profile} {variable} --replace"
-            )),
+            Self::KeyExists { profile, variable, helper } => {
+                let replace = format!("withkey add {profile} {variable} --replace");
+                Words::new(format!("profile {profile} has a key for {variable} already"))
+                    .cause("a stored key is not overwritten unasked")
+                    .hint(match helper {
+                        true => replace,
+                        false => format!("withkey rotate {profile} {variable} (with a way back), or {replace}"),
+                    })
+            }
             Self::OtherStore { profile, store } => {
                 Words::new(format!("profile {profile} is kept in the store {store}"))
                     .cause("a profile has one store")

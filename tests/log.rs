@@ -159,8 +159,8 @@ fn at_most_a_mebibyte_is_kept_in_two_files() {
             sandbox.withkey(["true"]).run().assert_exit(0);
         }
         assert_eq!(fs::read_to_string(older_file(&sandbox)).unwrap().matches("\"past\"").count(), full.lines().count());
-        let names = fs::read_dir(log_file(&sandbox).parent().unwrap()).unwrap();
-        assert_eq!(names.count(), 2);
+        let names = fs::read_dir(log_file(&sandbox).parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.filter(|name| name.to_string_lossy().starts_with("log")).count(), 2);
         let sizes = [older_file(&sandbox), log_file(&sandbox)].map(|path| fs::metadata(path).unwrap().len());
         assert!(sizes[0] + sizes[1] <= MOST, "{sizes:?}");
     }
@@ -188,7 +188,14 @@ fn where_the_log_cannot_be_written_the_launch_goes_on() {
         assert_the_launch_goes_on(what, &sandbox, cause);
         sandbox
     };
-    case("the folder is a file", &|sandbox| drop(sandbox.file("home/.local/state", "", 0o600)), "cannot open ");
+    case(
+        "the folder is a file",
+        &|sandbox| {
+            fs::remove_dir_all(sandbox.path("home/.local/state")).unwrap();
+            sandbox.file("home/.local/state", "", 0o600);
+        },
+        "cannot open ",
+    );
     case("others may read it", &|sandbox| drop(sandbox.file(log, "", 0o640)), "other users may read ");
     case("a folder", &|sandbox| drop(sandbox.file(format!("{log}/x"), "", 0o600)), "cannot open ");
     let linked = case(

@@ -222,13 +222,14 @@ fn the_walk_upwards_stops_where_another_file_system_begins() {
     let found = |bound: &str| {
         let line = format!("work {}\n", sandbox.project().join(bound).display());
         sandbox.file("home/.config/withkey/bindings", line, 0o600);
-        let start = shell(&sandbox, "mkdir -p a/b && cd a/b && withkey -n true | sed -n 's/^source: //p'");
+        let start =
+            shell(&sandbox, "mkdir -p a/b && cd a/b && withkey -n true | sed -n 's/^profile: //p; s/^source: //p'");
         let outcome = with_tmpfs(start, &mount, "size=64k,mode=755").run();
         outcome.assert_exit(0).assert_stderr("").stdout().replace(sandbox.project().to_str().unwrap(), "PROJECT")
     };
-    assert_eq!(found(""), "default\n", "a binding above the mount was used");
-    assert_eq!(found("a"), "binding (PROJECT/a)\n");
-    assert_eq!(found("a/b"), "binding (PROJECT/a/b)\n");
+    assert_eq!(found(""), "default\ndefault\n", "a binding above the mount was used");
+    assert_eq!(found("a"), "work\nbinding (PROJECT/a)\n");
+    assert_eq!(found("a/b"), "work\nbinding (PROJECT/a/b)\n");
 }
 
 /// From no page free to enough, so that every step of a change is once the first that finds no room.

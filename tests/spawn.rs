@@ -99,7 +99,9 @@ fn a_signal_inherited_as_blocked_waits_in_command() {
 #[test]
 fn a_signal_that_was_pending_before_the_launch_reaches_command() {
     let listener = Listener::start(&Sandbox::with_key(), &[], |start| start.pending(SIGTERM).pending(34));
-    let _ = [SIGTERM, 34].map(|signal| listener.withkey.output_with(&format!("got {signal} ")));
+    for signal in [SIGTERM, 34] {
+        listener.withkey.output_with(&format!("got {signal} "));
+    }
     let mut heard = listener.heard_before(64);
     heard.sort();
     assert_eq!(heard, [15, 34].map(|signal| format!("{signal} from {}", listener.of_withkey())));

@@ -150,6 +150,22 @@ fn as_pid_1_withkey_mirrors_the_death_of_command_by_its_number() {
     running.outcome().assert_end(End::Exit(128 + libc::SIGTERM));
 }
 
+/// The kernel does not stop a first process; withkey must not take its own going on for COMMAND's.
+#[test]
+fn as_pid_1_withkey_leaves_a_command_that_has_stopped_itself_alone() {
+    let sandbox = Sandbox::with_key();
+    let probe = probe_binary();
+    let running = in_pid_namespace(&sandbox, Mode::Spawn, &[probe.to_str().unwrap(), "stop:19", "say:on", "exit:3"]);
+    let command = only_child_of(only_child_of(running.process));
+    let stat = || fs::read_to_string(format!("/proc/{command}/stat")).unwrap_or_default();
+    common::until("COMMAND has stopped", || stat().contains(") T "));
+    // Longer than withkey waits before it continues a COMMAND. On a slow machine this only sees less.
+    thread::sleep(std::time::Duration::from_millis(200));
+    assert!(stat().contains(") T ") && running.output().is_empty(), "{}: {}", stat(), running.output());
+    kill(command, libc::SIGCONT);
+    running.outcome().assert_exit(3).assert_stdout("on\n");
+}
+
 /// withkey as the first process of a namespace, as `docker run image withkey …` starts it.
 #[track_caller]
 fn in_pid_namespace(sandbox: &Sandbox, mode: Mode, command: &[&str]) -> Running {

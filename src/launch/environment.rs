@@ -94,13 +94,16 @@ mod tests {
 
     #[test]
     fn the_environment_is_a_table() {
-        let inherited = [c"A=1", c"K=old", c"no equals sign", c"=odd", c"B=\xff", c"K=older", c"K2=x", c"A=1", c""];
+        let inherited =
+            [c"A=1", c"K=old", c"no equals sign", c"=odd", c"B=\xff", c"K=older", c"K2=x", c"A=1", c"", c"EMPTY="];
         let mut environment = Environment::inherited(&inherited);
         assert_eq!(environment.inject("K", b"new").unwrap(), Replaced::AnotherValue);
         assert_eq!(environment.inject("NEW", b"n").unwrap(), Replaced::Nothing);
         assert_eq!(environment.inject("A", b"1").unwrap(), Replaced::SameValue);
+        assert_eq!(environment.inject("EMPTY", b"e").unwrap(), Replaced::SameValue);
         environment.remove("K2");
-        let expected: Vec<&[u8]> = vec![b"A=1", b"K=new", b"no equals sign", b"=odd", b"B=\xff", b"", b"NEW=n"];
+        let expected: Vec<&[u8]> =
+            vec![b"A=1", b"K=new", b"no equals sign", b"=odd", b"B=\xff", b"", b"EMPTY=e", b"NEW=n"];
         assert_eq!(block(&environment), expected);
     }
 

@@ -251,3 +251,15 @@ fn same(bound: &Path, directory: &Path) -> bool {
     let trimmed = bound.strip_suffix(b"/").filter(|rest| !rest.is_empty()).unwrap_or(bound);
     trimmed == directory.as_os_str().as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binding_of_the_root_is_the_roots_and_a_slash_at_the_end_means_nothing() {
+        let same = |bound: &str, directory: &str| super::same(Path::new(bound), Path::new(directory));
+        assert!(same("/", "/") && same("/a/", "/a") && same("/a", "/a"));
+        assert!(!same("/", "/a") && !same("/a", "/") && !same("/a/b", "/a"));
+    }
+}

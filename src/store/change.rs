@@ -62,7 +62,8 @@ fn kept_in(
     }
     match variables.iter().find(|variable| description.variable(variable).is_some()) {
         Some(variable) if !replace => {
-            Err(Error::KeyExists { profile: name.to_string(), variable: variable.to_string() })
+            let helper = description.store == StoreKind::Helper;
+            Err(Error::KeyExists { profile: name.to_string(), variable: variable.to_string(), helper })
         }
         _ => Ok(Some(description.store)),
     }

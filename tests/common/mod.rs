@@ -65,8 +65,9 @@ macro_rules! in_both_modes {
     )+};
 }
 
-/// How long anything may take before it counts as never happening.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take before it counts as never happening: long enough for a passphrase's scrypt in a debug build on
+/// a machine that is busy with everything else. Only a failure waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Looks again and again until there is something to see; `None` after [`PATIENCE`].
 pub fn look_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {

@@ -13,7 +13,7 @@ mod terminal;
 
 use std::fs;
 
-use common::{End, KEY, OTHER_KEY, Pty, Sandbox, kill, look_for, until};
+use common::{End, KEY, OTHER_KEY, Pty, Sandbox, kill, until};
 use refusal::{Tree, assert_refused};
 use session::{assert_no_key, shell};
 use terminal::Terminal;
@@ -24,6 +24,7 @@ const CTRL_Z: &str = "\x1a";
 const CTRL_BACKSLASH: &str = "\x1c";
 
 const KEY_PROMPT: &str = "OPENAI_API_KEY (not shown while you type): ";
+const ASK_IT: &str = "ask OpenAI whether it works? That spends nothing [y/N] ";
 const USE_HERE: &str = " from now on? [y/N] ";
 const NEW_PASSPHRASE: &str = "passphrase for it (empty for none, then it opens without asking): ";
 
@@ -38,7 +39,7 @@ fn sandbox() -> Sandbox {
 fn add_asks_for_the_key_and_shows_nothing_of_it() {
     let sandbox = sandbox();
     let terminal = Terminal::run(&sandbox, "withkey add work");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(USE_HERE, "\n");
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n").answer(USE_HERE, "\n");
     let text = terminal.ends(0);
     assert!(
         text.starts_with("no OpenAI key at hand? sign in and make one: https://platform.openai.com/api-keys\n"),
@@ -77,12 +78,13 @@ fn add_shows_the_way_to_a_first_key_and_names_the_next_line() {
         ),
     ] {
         let terminal = Terminal::run(&sandbox, &format!("withkey add {words}"));
-        terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+        terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "n\n");
         if !answer.is_empty() {
             terminal.answer(&question(name), answer);
         }
         let text = terminal.ends(0);
         let shown = text.replace(&format!("{}{answer}", question(name)), "").replace(&question(name), "");
+        let shown = shown.replace(&format!("{ASK_IT}n\n"), "");
         let shown = &shown[..shown.find("status 0").unwrap()];
         assert_eq!(shown, asked.replace("NAME", name) + &behind, "{text}");
     }
@@ -93,11 +95,11 @@ fn add_shows_the_way_to_a_first_key_and_names_the_next_line() {
 fn add_does_not_offer_to_tie_the_home_directory() {
     let sandbox = sandbox();
     let terminal = Terminal::run(&sandbox, "cd; withkey add work");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n");
     assert!(terminal.ends(0).contains("withkey: hint: run something with it: withkey -p work COMMAND\n"));
     // The profile default is used here already.
     let terminal = Terminal::run(&sandbox, "cd; withkey add");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n");
     assert!(terminal.ends(0).contains("withkey: hint: run something with it: withkey COMMAND\n"));
 }
 
@@ -108,7 +110,7 @@ fn each_variable_is_asked_for_and_a_bad_answer_is_asked_again() {
     terminal.answer("LLM_KEY (not shown while you type): ", "short\n");
     terminal.answer(KEY_PROMPT, "sk-short\n").answer("that cannot be a key: it is under 20 bytes", "");
     terminal.answer(KEY_PROMPT, "\n").answer("that cannot be a key: it is empty", "");
-    terminal.answer(KEY_PROMPT, &format!("  \"{KEY}\" \n")).answer(USE_HERE, "\n");
+    terminal.answer(KEY_PROMPT, &format!("  \"{KEY}\" \n")).answer(ASK_IT, "\n").answer(USE_HERE, "\n");
     let text = terminal.ends(0);
     assert!(!text.contains("short"), "{text}");
     assert_eq!(
@@ -128,7 +130,7 @@ fn more_lines_than_one_are_thrown_away() {
     let sandbox = sandbox();
     let line = "withkey add work; bash -c 'read -r -t 0.5 rest; echo \"rest: $rest\"'";
     let terminal = Terminal::run(&sandbox, line);
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n{OTHER_KEY}\n")).answer(USE_HERE, "\n");
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n{OTHER_KEY}\n")).answer(ASK_IT, "\n").answer(USE_HERE, "\n");
     assert!(terminal.ends(0).contains("\nrest: \n"));
 }
 
@@ -143,7 +145,7 @@ fn a_line_longer_than_a_terminal_takes_is_refused_and_not_cut() {
     // As long as it may be.
     let terminal = Terminal::run(&sandbox, "withkey add work");
     let longest = format!("sk-test-{}", "Ab3_".repeat(1000));
-    terminal.answer(KEY_PROMPT, &format!("{longest}\n")).answer(USE_HERE, "\n");
+    terminal.answer(KEY_PROMPT, &format!("{longest}\n")).answer(ASK_IT, "\n").answer(USE_HERE, "\n");
     terminal.ends(0);
     sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{longest}\n"));
 }
@@ -201,8 +203,10 @@ fn ctrl_z_at_the_prompt_stops_with_the_modes_restored_and_fg_asks_again() {
     pty.wait_for("stopped 1");
     pty.wait_for(KEY_PROMPT);
     pty.type_in(&format!("{KEY}\n"));
-    pty.wait_for(USE_HERE);
-    pty.type_in("\n");
+    for question in [ASK_IT, USE_HERE] {
+        pty.wait_for(question);
+        pty.type_in("\n");
+    }
     pty.wait_for("status 0");
     running.outcome().assert_exit(0);
     let modes = ["before", "stopped", "after"].map(|name| fs::read_to_string(sandbox.project().join(name)).unwrap());
@@ -218,9 +222,8 @@ fn a_first_identity_is_offered_a_passphrase() {
     terminal.answer(NEW_PASSPHRASE, "open sesame\n").answer("the same passphrase again: ", "open sesami\n");
     terminal.answer("the two are not the same; once more", "");
     terminal.answer(NEW_PASSPHRASE, "open sesame\n").answer("the same passphrase again: ", "open sesame\n");
-    terminal.answer(KEY_PROMPT, &format!("{KEY}\n"));
     // Who has just typed it twice is not asked again.
-    look_for(|| terminal.pty.text().contains("stored OPENAI_API_KEY").then_some(()));
+    terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n");
     assert!(!terminal.ends(0).contains("sesam"));
     let identity = fs::read_to_string(sandbox.identity()).unwrap();
     assert!(identity.starts_with("-----BEGIN AGE ENCRYPTED FILE-----"), "{identity}");
@@ -288,7 +291,11 @@ fn add_asks_for_the_passphrase_once_and_before_the_key() {
     let sandbox = protected();
     let question = format!("passphrase of {}: ", sandbox.identity().display());
     let terminal = Terminal::run(&sandbox, "withkey add work");
-    terminal.answer(&question, "open sesame\n").answer(KEY_PROMPT, &format!("{KEY}\n")).answer(USE_HERE, "\n");
+    terminal
+        .answer(&question, "open sesame\n")
+        .answer(KEY_PROMPT, &format!("{KEY}\n"))
+        .answer(ASK_IT, "\n")
+        .answer(USE_HERE, "\n");
     until("the key is stored", || terminal.pty.text().contains("stored OPENAI_API_KEY"));
     terminal.ends(0);
 }
@@ -297,7 +304,7 @@ fn add_asks_for_the_passphrase_once_and_before_the_key() {
 fn an_empty_passphrase_is_none() {
     let sandbox = Sandbox::new();
     let terminal = Terminal::run(&sandbox, "withkey add");
-    terminal.answer(NEW_PASSPHRASE, "\n").answer(KEY_PROMPT, &format!("{KEY}\n"));
+    terminal.answer(NEW_PASSPHRASE, "\n").answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n");
     terminal.ends(0);
     sandbox.withkey(["printenv", "OPENAI_API_KEY"]).run().assert_exit(0).assert_stdout(&format!("{KEY}\n"));
 }

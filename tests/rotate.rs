@@ -234,7 +234,7 @@ fn on_a_terminal_the_new_key_is_asked_for_and_not_shown() {
     let sandbox = sandbox();
     let pty = Pty::open();
     let running = pty.attach(sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"])).start();
-    pty.wait_for("a new key is made at https://platform.openai.com/api-keys");
+    pty.wait_for("sign in and make one: https://platform.openai.com/api-keys");
     pty.wait_for("OPENAI_API_KEY (not shown while you type): ");
     pty.type_in(&format!("{OTHER_KEY}\n"));
     running.outcome().assert_exit(0);

@@ -16,6 +16,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 const OPEN_SINGLE: &str = "a single quote is opened and not closed";
 const OPEN_DOUBLE: &str = "a double quote is opened and not closed on its line";
+const DOUBT: &str = "a line above it opens a quote and does not close it";
 const ESCAPED_END: &str = "a backslash stands before the closing quote";
 
 /// Where an assignment stands in the text.
@@ -127,9 +128,27 @@ fn line_of(change: &Change) -> Result<Option<Protected>, Error> {
     Ok(Some(line))
 }
 
+/// Whether dotenvy sees a quote that is still open at the end of this text. It may see one where dotenvy sees a comment.
+fn stays_open(line: &[u8]) -> bool {
+    let (mut quote, mut escaped, mut behind_blank) = (None, false, false);
+    for &byte in line {
+        match (byte, quote) {
+            _ if escaped => escaped = false,
+            (b'\\', _) => escaped = true,
+            (b'#', None) if behind_blank => return false,
+            (b'\'' | b'"', None) => quote = Some(byte),
+            (_, Some(open)) if open == byte => quote = None,
+            _ => {}
+        }
+        behind_blank = quote.is_none() && matches!(byte, b' ' | b'\t');
+    }
+    quote.is_some()
+}
+
 /// Finds every assignment, and marks those that dotenvy would change.
 fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
     let mut found = Vec::new();
+    let mut doubt = None;
     let mut start = 0;
     let mut line = 1;
     while start < text.len() {
@@ -155,7 +174,10 @@ fn guard(text: &[u8], file: &str) -> Result<Vec<Assignment>, Error> {
         let lines = text.get(range.clone()).unwrap_or_default();
         let refusal = refusal.or(std::str::from_utf8(lines).is_err().then_some("it is not UTF-8 text"));
         let count = lines.iter().filter(|&&byte| byte == b'\n').count();
-        found.push(Assignment { name, line, range, refusal });
+        let goes_on = refusal.is_some() && stays_open(lines);
+        found.push(Assignment { name, line, range, refusal: doubt.or(refusal) });
+        // dotenvy would go on into the next lines, which would then be no assignments.
+        doubt = doubt.or(goes_on.then_some(DOUBT));
         start += length;
         line += count.max(1);
     }

@@ -126,3 +126,17 @@ proptest! {
         let _ = read(text.as_bytes(), &[&"A".parse().unwrap()], "x");
     }
 }
+
+/// Found by tests/fuzz: dotenvy reads the second line as a piece of the first value.
+#[test]
+fn a_quote_that_stays_open_behind_a_refused_value_makes_the_next_lines_a_guess() {
+    let key: Variable = "OPENAI_API_KEY".parse().unwrap();
+    for first in ["K='it'\\''s'c'c", "K=a b'c", "K=\"$x\"'", "K=a b\"c"] {
+        let text = format!("{first}\nOPENAI_API_KEY=1\nL='x'\n");
+        assert!(super::read(text.as_bytes(), &[&key], "file").is_err(), "{first}");
+    }
+    for first in ["K=\"x $HOME\"", "K='a'b", "K=a b # it's", "K=a b\\'"] {
+        let text = format!("{first}\nOPENAI_API_KEY=1\n");
+        assert!(super::read(text.as_bytes(), &[&key], "file").is_ok(), "{first}");
+    }
+}

@@ -331,6 +331,7 @@ fn with_protected_identity() -> Sandbox {
         ("passphrase for it ", PASSPHRASE),
         ("the same passphrase again: ", PASSPHRASE),
         ("OPENAI_API_KEY (not shown", KEY),
+        ("ask OpenAI whether it works?", "n"),
     ];
     answer(sandbox.withkey(["add"]), &questions);
     assert!(

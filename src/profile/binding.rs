@@ -189,8 +189,8 @@ impl Bindings {
             return malformed("it ends in white space");
         }
         let line = Line { number, profile, target };
-        if target.contains(&b'\\') && escaped(&line.path()) != target {
-            return malformed("it has a backslash where none is needed; a backslash itself is written \\\\");
+        if is_special(target) && escaped(&line.path()) != target {
+            return malformed("it has a backslash too many or too few; `withkey use` writes it right");
         }
         Ok(Some(line))
     }
@@ -215,11 +215,15 @@ fn rule_out(raw: &[u8], here: &[u8]) -> bool {
     let Some(space) = raw.iter().position(|&byte| byte == b' ') else { return false };
     match raw.get(space + 1..) {
         // Longer than `here`, and a slash at its end: it lies elsewhere, whatever it is.
-        Some(target @ [b'/', ..]) => {
-            (target.len() > here.len() + 1 || !contains(target, here)) && memory::find(b'\\', target).is_none()
-        }
+        Some(target @ [b'/', ..]) => (target.len() > here.len() + 1 || !contains(target, here)) && !is_special(target),
         _ => false,
     }
+}
+
+/// Whether a path as written may be another one than it seems.
+#[inline]
+fn is_special(target: &[u8]) -> bool {
+    memory::find(b'\\', target).is_some() || memory::find(b' ', target).is_some()
 }
 
 impl<'a> Line<'a> {
@@ -326,6 +330,7 @@ mod tests {
             ("a /y\\ b\n", 1),
             ("a /y\\\n", 1),
             ("a /y\\z\n", 1),
+            ("a /y /z\n", 1),
         ] {
             match bindings(text.as_bytes()).above(Path::new("/x")) {
                 Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),

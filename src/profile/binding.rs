@@ -188,7 +188,11 @@ impl Bindings {
         if target.ends_with(b" ") && !target.ends_with(b"\\ ") || target.ends_with(b"\t") || target.ends_with(b"\r") {
             return malformed("it ends in white space");
         }
-        Ok(Some(Line { number, profile, target }))
+        let line = Line { number, profile, target };
+        if is_special(target) && escaped(&line.path()) != target {
+            return malformed("it has a backslash too many or too few; `withkey use` writes it right");
+        }
+        Ok(Some(line))
     }
 
     fn bound(&self, line: &Line, target: &[u8]) -> Result<Bound, Error> {
@@ -211,9 +215,15 @@ fn rule_out(raw: &[u8], here: &[u8]) -> bool {
     let Some(space) = raw.iter().position(|&byte| byte == b' ') else { return false };
     match raw.get(space + 1..) {
         // Longer than `here`, and a slash at its end: it lies elsewhere, whatever it is.
-        Some(target @ [b'/', ..]) => target.len() > here.len() + 1 || !contains(target, here),
+        Some(target @ [b'/', ..]) => (target.len() > here.len() + 1 || !contains(target, here)) && !is_special(target),
         _ => false,
     }
+}
+
+/// Whether a path as written may be another one than it seems.
+#[inline]
+fn is_special(target: &[u8]) -> bool {
+    memory::find(b'\\', target).is_some() || memory::find(b' ', target).is_some()
 }
 
 impl<'a> Line<'a> {
@@ -321,6 +331,11 @@ mod tests {
             ("a  /x\n", 1),
             ("a /x\r\n", 1),
             ("a /x \n", 1),
+            // As a shell would write them: compared as bytes they would match no directory.
+            ("a /y\\ b\n", 1),
+            ("a /y\\\n", 1),
+            ("a /y\\z\n", 1),
+            ("a /y /z\n", 1),
         ] {
             match bindings(text.as_bytes()).above(Path::new("/x")) {
                 Err(Error::BindingLine { line, .. }) => assert_eq!(line, number, "{text:?}"),

@@ -86,6 +86,13 @@ fn value(text: &[u8], variable: &Variable, all: &[Assignment], file: &str) -> Re
 /// The new text is the caller's, in protected pages.
 pub fn change(text: &[u8], changes: &[Change], file: &str) -> Result<Protected, Error> {
     let assignments = guard(text, file)?;
+    let goes_on =
+        |one: &&Assignment| one.refusal.is_some() && stays_open(text.get(one.range.clone()).unwrap_or_default());
+    if let Some(open) = assignments.iter().find(goes_on) {
+        // A new line behind it would be a piece of its value.
+        let (line, name) = (open.line, open.name.clone());
+        return Err(Error::Dotenv { file: file.to_owned(), line, name, why: "it opens a quote and does not close it" });
+    }
     let lines: Vec<Option<Protected>> = changes.iter().map(line_of).collect::<Result<_, _>>()?;
     let mut pieces: Vec<&[u8]> = Vec::new();
     let mut placed = vec![false; changes.len()];

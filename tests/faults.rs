@@ -50,7 +50,7 @@ struct Change {
 }
 
 /// One line each: what is to survive kill -9 at every system call.
-const CHANGES: [Change; 7] = [
+const CHANGES: [Change; 8] = [
     Change {
         words: &["add", "work", "OPENAI_API_KEY", "--replace"],
         input: OTHER_KEY,
@@ -93,6 +93,12 @@ const CHANGES: [Change; 7] = [
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(KEY)],
     },
+    Change {
+        words: &["rotate", "work", "OPENAI_API_KEY"],
+        input: OTHER_KEY,
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(KEY), Some(OTHER_KEY)],
+    },
 ];
 
 impl Change {
@@ -130,7 +136,8 @@ impl Change {
             self.words.to_vec()
         };
         let outcome = sandbox.withkey(words).input(self.input).run();
-        let gone = self.states[1].is_none() && outcome.end == End::Exit(1);
+        // What is removed cannot be removed again, and a rotation that is not finished cannot begin again.
+        let gone = (self.states[1].is_none() || self.words[0] == "rotate") && outcome.end == End::Exit(1);
         assert!(outcome.end == End::Exit(0) || gone, "{what}, then once more: {outcome:?}");
         let (profile, variable) = self.touches;
         assert_eq!(key_of(sandbox, profile, variable).ok().as_deref(), self.states[1], "{what}, then once more");
@@ -165,7 +172,12 @@ fn a_removal_survives_a_kill_at_every_call() {
 
 #[test]
 fn a_binding_survives_a_kill_at_every_call() {
-    CHANGES[5..].iter().for_each(killed_everywhere);
+    CHANGES[5..7].iter().for_each(killed_everywhere);
+}
+
+#[test]
+fn a_rotation_survives_a_kill_at_every_call() {
+    CHANGES[7..].iter().for_each(killed_everywhere);
 }
 
 /// Under strace, which lets every call of this kind from the `number`th on fail with this error.

@@ -56,9 +56,9 @@ fn a_key_is_replaced_shown_as_unfinished_and_finished() {
         [1]
         $ withkey list
         work (dotfile)
-          OPENAI_API_KEY  sk-…tsrq  added TODAY
-            its previous key sk-…ghij is still kept: withkey rotate work OPENAI_API_KEY --finish, or --undo
-          LLM_KEY         sk-…rtyu  added TODAY
+          OPENAI_API_KEY  sk-…tsrq  added TODAY  last used TODAY
+          LLM_KEY         sk-…rtyu  added TODAY  last used TODAY
+          the previous key of OPENAI_API_KEY (sk-…ghij) is still kept: withkey rotate work OPENAI_API_KEY --finish, or --undo
           /sandbox/project
         $ withkey status | grep finished
         not finished: OPENAI_API_KEY (previous sk-…ghij; withkey rotate work OPENAI_API_KEY --finish, or --undo)
@@ -109,11 +109,10 @@ fn undo_goes_back_with_the_dates_that_the_key_had() {
         $ withkey rotate work --undo
         withkey: went back to the previous key of OPENAI_API_KEY (sk-…ghij) in profile work
         withkey: hint: the key that had replaced it (sk-…tsrq) is kept no longer: delete it at https://platform.openai.com/api-keys
-        $ withkey -p work printenv OPENAI_API_KEY
-        $KEY
     ",
     );
     assert_eq!(sandbox.withkey(["list"]).run().stdout(), before);
+    sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{KEY}\n"));
     let plain = sandbox.directly(["/bin/cat", sandbox.configuration("profiles/work.toml").to_str().unwrap()]).run();
     assert!(!plain.stdout().contains("previous"), "{plain:?}");
 }

@@ -6,7 +6,6 @@ use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::{cannot, make_folder, user};
@@ -28,9 +27,10 @@ pub fn add_line(path: &Path, older: &Path, full: u64, line: &[u8]) -> Result<(),
     for _ in 0..LOOKS {
         let (file, size) = open(path)?;
         if size > 0 && size.saturating_add(length) > full {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(locked) => put_aside(&locked, path, older)?,
-                Err((file, _)) => return write(file, size.saturating_add(length), path, line),
+            match file.try_lock() {
+                // The lock ends with the file.
+                Ok(()) => put_aside(&file, path, older)?,
+                Err(_) => return write(file, size.saturating_add(length), path, line),
             }
         } else {
             return write(file, size.saturating_add(length), path, line);

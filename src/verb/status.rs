@@ -167,7 +167,6 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         ("source", profile.map_or(String::new(), source)),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
-        ("not finished", unfinished.join(", ")),
         ("helper", helpers.collect::<Vec<_>>().join(", ")),
         ("ending", ending.collect::<Vec<_>>().join(", ")),
         ("old", old.collect::<Vec<_>>().join(", ")),

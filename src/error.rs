@@ -1,4 +1,4 @@
-//! Every failure and its sentences.
+//! Every failure and its sentences; those of one room in `error/ROOM.rs`.
 //!
 //! Rules of wording. `error`: what happened, naming the thing. `cause`: why, when that is not said already. `hint`: the
 //! next line to type or thing to do. One line each, lower case, no full stop, no "please", no name of a Rust type, and
@@ -10,17 +10,14 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 
+pub mod completions;
 pub mod helper;
 pub mod keychain;
 pub mod life;
-pub mod project;
-pub mod unlock;
-
-use helper::Helper;
-use life::Life;
-pub mod completions;
 pub mod online;
+pub mod project;
 pub mod rotation;
+pub mod unlock;
 
 /// What withkey could not do.
 #[derive(Debug)]
@@ -120,26 +117,26 @@ pub enum Error {
     OtherStore { profile: String, store: &'static str },
     /// What was stored did not come back as it went in.
     ReadBack { profile: String },
-    /// The keychain, and what it did.
-    Keychain(keychain::Keychain),
     /// A date that is none.
     Date { text: String },
-    /// A helper gave no key.
-    Helper(Helper),
-    /// A key is not to be used, or not by this one.
-    Life(Life),
     /// The operating system refused something small and necessary.
     System { doing: &'static str, source: io::Error },
-    /// Passphrases and unlocking.
-    Unlock(unlock::Unlock),
-    /// A project's dotfile, or its grant.
-    Project(project::Project),
-    /// Asking a provider.
-    Online(online::Online),
-    /// Replacing a key.
-    Rotation(rotation::Rotation),
     /// What `completions` could not do.
     Completions(completions::Completions),
+    /// A helper gave no key.
+    Helper(helper::Helper),
+    /// The keychain, and what it did.
+    Keychain(keychain::Keychain),
+    /// A key is not to be used, or not by this one.
+    Life(life::Life),
+    /// Asking a provider.
+    Online(online::Online),
+    /// A project's dotfile, or its grant.
+    Project(project::Project),
+    /// Replacing a key.
+    Rotation(rotation::Rotation),
+    /// Passphrases and unlocking.
+    Unlock(unlock::Unlock),
     /// A panic was caught at the door.
     Internal,
 }
@@ -408,18 +405,19 @@ impl Error {
             Self::ReadBack { profile } => Words::new(format!("not stored: profile {profile} is as it was"))
                 .cause("what the store gave back was not what it was given")
                 .hint("keep the key at hand, and look at the disk"),
-            Self::Keychain(keychain) => keychain.words(),
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
-            Self::Project(error) => error.words(),
-            Self::Helper(helper) => helper.words(),
-            Self::Life(life) => life.words(),
             Self::System { doing, source } => Words::new(format!("cannot {doing}")).cause(io(source)),
-            Self::Unlock(unlock) => unlock.words(),
-            Self::Online(online) => online.words(),
-            Self::Rotation(rotation) => rotation.words(),
+            // Each room's sentences stand in a file of their own.
             Self::Completions(failure) => failure.words(),
+            Self::Helper(failure) => failure.words(),
+            Self::Keychain(failure) => failure.words(),
+            Self::Life(failure) => failure.words(),
+            Self::Online(failure) => failure.words(),
+            Self::Project(failure) => failure.words(),
+            Self::Rotation(failure) => failure.words(),
+            Self::Unlock(failure) => failure.words(),
             Self::Internal => Words::new("withkey met an internal error and stopped")
                 .cause("this is a bug of withkey, not of your set-up")
                 .hint("report it with the line you typed, without any key"),

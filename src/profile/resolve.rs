@@ -234,15 +234,16 @@ fn same_place(main: &Path, inside: &Path) -> PathBuf {
     place.ancestors().take_while(|directory| directory.starts_with(main)).find(is_physical).unwrap_or(main).to_owned()
 }
 
-/// Whether all directories from `from` up to `to` are of one file system.
+/// Whether all directories from `from` up to `to`, which lies above it, are of one file system.
 fn is_one_file_system(from: &Path, to: &Path) -> bool {
     if from == to {
         return true;
     }
     let device = |directory: &Path| std::fs::symlink_metadata(directory).map(|facts| facts.dev()).ok();
     let first = device(from);
-    first.is_some()
-        && from.ancestors().skip(1).take_while(|above| above.starts_with(to)).all(|above| device(above) == first)
+    // What lies above is shorter; to compare component by component would cost the depth's square.
+    let up_to = |above: &&Path| above.as_os_str().len() >= to.as_os_str().len();
+    first.is_some() && from.ancestors().skip(1).take_while(up_to).all(|above| device(above) == first)
 }
 
 /// Equal as bytes; a binding written by hand may end in a slash.

@@ -265,8 +265,9 @@ fn a_helper_that_takes_too_long_is_ended() {
         // Never silent for long, and never done.
         "while :; do printf x; sleep 0.05; done",
         "sleep 1000 & exec sleep 1000",
+        "sleep 1000; true",
     ] {
-        let sandbox = helper(&format!("echo $$ > '{}'\n{script}", "PID"));
+        let sandbox = helper("exit 0");
         write(&sandbox, &format!("echo $$ > '{}'\n{script}", sandbox.path("pid").display()));
         patience(&sandbox, 1);
         assert_no_launch(&sandbox, "it took longer than 1 s; helper_timeout in config.toml may give it more");
@@ -274,6 +275,16 @@ fn a_helper_that_takes_too_long_is_ended() {
         let process = fs::read_to_string(sandbox.path("pid")).unwrap_or_default();
         let runs = !process.is_empty() && Path::new("/proc").join(process.trim()).exists();
         assert!(!runs, "{script}: it still runs");
+        // Nor does what it had started: nothing is left that knows this folder.
+        let named = |entry: &fs::DirEntry| {
+            fs::read_link(entry.path().join("cwd")).is_ok()
+                && fs::read(entry.path().join("environ")).is_ok_and(|block| {
+                    let home = format!("HOME={}\0", sandbox.home().display());
+                    block.windows(home.len()).any(|window| window == home.as_bytes())
+                })
+        };
+        let left = || fs::read_dir("/proc").unwrap().flatten().filter(named).count();
+        until("what the helper started is gone", || left() == 0);
     }
 }
 

@@ -9,101 +9,118 @@ use crate::provider;
 /// The longest name, in bytes. No system sets a bound; no client reads a longer one.
 const LONGEST: usize = 128;
 
-/// What stands before the name of a previous key. withkey keeps all such names for itself: see [`REFUSED`].
+/// What stands before the name of a previous key. withkey keeps all such names for itself: see [`REDIRECTING`].
 const PREVIOUS: &str = "WITHKEY_PREVIOUS_";
 
-/// Names that redirect a program, or make it load or run something else. `*` stands for any ending or beginning.
-const REFUSED: &[&str] = &[
-    "*_API_BASE",
-    "*_BASE_URL",
-    "*_ENDPOINT",
-    "*_PROXY",
-    "ALL_PROXY",
-    "BASHOPTS",
-    "BASH_ENV",
-    "BASH_FUNC_*",
-    "CDPATH",
-    "CLASSPATH",
-    "CURL_HOME",
-    "DYLD_*",
-    "EDITOR",
-    "ENV",
-    "GCONV_PATH",
-    "GIT_*",
-    "HOME",
-    "HOSTALIASES",
-    "IFS",
-    "JAVA_TOOL_OPTIONS",
-    "LD_*",
-    "LOCPATH",
-    "MALLOC_*",
-    "NLSPATH",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "NO_PROXY",
-    "OPENSSL_*",
-    "PAGER",
-    "PATH",
-    "PERL5*",
-    "PERLLIB",
-    "PROMPT_COMMAND",
-    "PS4",
-    "PYTHON*",
-    "REQUESTS_CA_BUNDLE",
-    "RES_OPTIONS",
-    "RUBYLIB",
-    "RUBYOPT",
-    "SHELL",
-    "SHELLOPTS",
-    "SSLKEYLOGFILE",
-    "SSL_CERT_*",
-    "TMPDIR",
-    "USER",
-    "VISUAL",
-    "WITHKEY_*",
-    "XDG_*",
-    "ZDOTDIR",
-    "_JAVA_OPTIONS",
-];
-
-/// Names of [`REFUSED`] by which a program loads or runs something else, or writes its secrets down. What only redirects
-/// it (a proxy, a certificate) is not among them, nor what it needs to find its files.
+/// Names by which a program loads or runs something else, or writes its secrets down. `*` stands for any ending or
+/// beginning. No list of this kind is whole: `withkey allow` shows every name that is no provider's, for a person to judge.
 const RUNNING_CODE: &[&str] = &[
+    "*FLAGS",
+    "*_ASKPASS",
+    "*_OPTIONS",
+    "*_OPTS",
+    "*_PRELOAD",
+    "*_WRAPPER",
+    "ANSIBLE_*",
     "BASHOPTS",
     "BASH_ENV",
     "BASH_FUNC_*",
+    "BUNDLE_*",
+    "CARGO_*",
     "CDPATH",
     "CLASSPATH",
+    "DOTNET_*",
     "DYLD_*",
+    "ELECTRON_*",
     "ENV",
+    "FPATH",
     "GCONV_PATH",
+    "GEM_*",
     "GIT_*",
     "GLIBC_TUNABLES",
     "IFS",
-    "JAVA_TOOL_OPTIONS",
     "LD_*",
+    "LESSCLOSE",
+    "LESSOPEN",
+    "LIBRARY_PATH",
     "LOCPATH",
+    "LUA_*",
+    "MAKEFILES",
     "MALLOC_*",
     "NLSPATH",
-    "NODE_OPTIONS",
     "NODE_PATH",
+    "NPM_*",
     "OPENSSL_*",
     "PERL5*",
     "PERLLIB",
+    "PHPRC",
+    "PHP_INI_*",
+    "PIP_*",
     "PROMPT_COMMAND",
     "PS4",
     "PYTHON*",
     "RUBYLIB",
     "RUBYOPT",
+    "RUSTC*",
+    "RUSTDOC*",
+    "RUSTUP_*",
     "SHELLOPTS",
     "SSLKEYLOGFILE",
-    "_JAVA_OPTIONS",
+    "UV_*",
+];
+
+/// Names that lead a program elsewhere: to another server, by other certificates, to other files or programs that it asks
+/// for by name.
+const REDIRECTING: &[&str] = &[
+    "*_API_BASE",
+    "*_API_TYPE",
+    "*_BASE_URL",
+    "*_CA_BUNDLE",
+    "*_CA_CERTS",
+    "*_ENDPOINT",
+    "*_HOST",
+    "*_INDEX_URL",
+    "*_PROXY",
+    "*_REGISTRY",
+    "*_TLS_REJECT_UNAUTHORIZED",
+    "BROWSER",
+    "CURL_HOME",
+    "DBUS_*",
+    "DISPLAY",
+    "DOCKER_*",
+    "EDITOR",
+    "GNUPGHOME",
+    "HOME",
+    "HOSTALIASES",
+    "KUBECONFIG",
+    "LC_*",
+    "MANPAGER",
+    "PAGER",
+    "PATH",
+    "PWD",
+    "SHELL",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_*",
+    "TERMINFO*",
+    "TMPDIR",
+    "USER",
+    "VISUAL",
+    "WAYLAND_DISPLAY",
+    "WITHKEY_*",
+    "XDG_*",
+    "ZDOTDIR",
 ];
 
 /// Whether a variable of that name makes programs load or run something else.
 #[must_use]
 pub fn runs_code(name: &str) -> bool {
-    RUNNING_CODE.iter().any(|pattern| fits(name, pattern))
+    one_of(RUNNING_CODE, name)
+}
+
+/// In whatever case: some programs read `https_proxy`, others `npm_config_registry`.
+fn one_of(patterns: &[&str], name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    patterns.iter().any(|pattern| fits(&name, pattern))
 }
 
 /// A variable's name: `[A-Za-z_][A-Za-z0-9_]*`, at most 128 bytes.
@@ -142,9 +159,7 @@ impl Variable {
     /// [`Error::VariableName`] with the reason.
     pub fn for_key(text: &str) -> Result<Self, Error> {
         let name: Self = text.parse()?;
-        if provider::of_variable(text).is_none()
-            && REFUSED.iter().any(|pattern| fits(&text.to_ascii_uppercase(), pattern))
-        {
+        if provider::of_variable(text).is_none() && (one_of(RUNNING_CODE, text) || one_of(REDIRECTING, text)) {
             let why = "it would redirect programs or change what they run; no dotfile may set it";
             return Err(Error::VariableName { name: text.to_owned(), why });
         }
@@ -200,10 +215,32 @@ mod tests {
             "WITHKEY_PROFILE",
             "PERL5OPT",
             "ENV",
+            "GLIBC_TUNABLES",
+            "MAKEFLAGS",
+            "LESSOPEN",
+            "JDK_JAVA_OPTIONS",
+            "RUSTC_WRAPPER",
+            "CARGO_BUILD_RUSTC_WRAPPER",
+            "DOTNET_STARTUP_HOOKS",
+            "LUA_INIT",
+            "GOFLAGS",
+            "SSH_ASKPASS",
+            "BROWSER",
+            "NODE_EXTRA_CA_CERTS",
+            "NODE_TLS_REJECT_UNAUTHORIZED",
+            "CURL_CA_BUNDLE",
+            "npm_config_registry",
+            "PIP_INDEX_URL",
+            "DOCKER_HOST",
+            "OPENAI_API_HOST",
+            "AZURE_OPENAI_HOST",
+            "OLLAMA_HOST",
+            "OPENAI_API_TYPE",
         ] {
             assert!(Variable::for_key(name).is_err(), "{name}");
         }
-        for name in ["OPENAI_API_KEY", "HF_TOKEN", "LLM_KEY", "DATABASE_PASSWORD", "_X1"] {
+        for name in ["OPENAI_API_KEY", "HF_TOKEN", "LLM_KEY", "DATABASE_PASSWORD", "DATABASE_URL", "SENTRY_DSN", "_X1"]
+        {
             assert!(Variable::for_key(name).is_ok(), "{name}");
         }
         for name in ["", "1X", "A-B", "A=B", "Ä"] {

@@ -54,7 +54,7 @@ fn main_checkout(directory: &Path, dot_git: &Path) -> Option<PathBuf> {
 
 fn is_own_folder(path: &Path) -> bool {
     std::fs::symlink_metadata(path)
-        .is_ok_and(|facts| facts.is_dir() && facts.uid() == geteuid().as_raw() && facts.mode() & 0o002 == 0)
+        .is_ok_and(|facts| facts.is_dir() && facts.uid() == geteuid().as_raw() && facts.mode() & 0o022 == 0)
 }
 
 /// The path that stands in a file behind `word`.

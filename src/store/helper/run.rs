@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::config::Config;
 use crate::error::{Error, helper};
@@ -150,10 +152,22 @@ fn has_more(output: BorrowedFd, wait: PollTimeout) -> io::Result<bool> {
     }
 }
 
+/// Ends the helper and what it has started and waits for; a daemon that it left behind is nobody's child any more.
 fn stop(child: &mut Child) {
+    let started = i32::try_from(child.id()).map_or_else(|_| Vec::new(), descendants);
     // One that has just ended needs no more.
     let _ = child.kill();
     let _ = child.wait();
+    for process in started {
+        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+    }
+}
+
+/// The processes below this one, as the kernel tells them: proc_pid_task(5). None where it does not.
+fn descendants(process: i32) -> Vec<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    let children: Vec<i32> = children.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    children.iter().flat_map(|&child| descendants(child)).chain(children.iter().copied()).collect()
 }
 
 fn failure(status: ExitStatus) -> Option<String> {

@@ -12,10 +12,11 @@ mod refusal;
 mod session;
 
 use std::fs;
+use std::sync::Mutex;
 use std::thread;
 
 use bus::{Bus, PASSWORD, limit};
-use common::{End, KEY, Mode, OTHER_KEY, Sandbox, until};
+use common::{End, KEY, Mode, OTHER_KEY, Outcome, Sandbox, until};
 use refusal::assert_refused;
 use session::assert_no_key_in_files;
 
@@ -94,21 +95,52 @@ fn what_secret_tool_stored_is_read_and_an_item_of_nobody_is_kept() {
     assert_eq!(bus.item("new/OPENAI_API_KEY/kept1"), OTHER_KEY);
 }
 
+/// GNOME Keyring 42 has a race of its own: its D-Bus thread and its main loop do not always agree that a caller's first
+/// message makes the caller known before it is answered. Then opening a session ends the daemon (g_variant_new in
+/// gkd-secret-service.c, by `assertion 'client' failed`), once in some ten thousand sessions, whoever the caller is. A
+/// launch that meets it must say so and start nothing; against a daemon that lives, all must succeed.
+const RACE: &str = "gkd_secret_service_get_pkcs11_session: assertion 'client' failed";
+
 #[test]
 fn three_thousand_launches_eight_at_a_time_all_succeed() {
     let sandbox = sandbox();
-    let _bus = Bus::with_keyring(&sandbox);
+    let bus = Bus::with_keyring(&sandbox);
     sandbox.add("default", KEY);
+    let bus = Mutex::new((bus, 0));
+    let launch = || sandbox.withkey(["printenv", "OPENAI_API_KEY"]).run();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..375 {
-                    let outcome = sandbox.withkey(["printenv", "OPENAI_API_KEY"]).run();
-                    outcome.assert_exit(0).assert_stdout(&format!("{KEY}\n")).assert_stderr("");
+                    let mut outcome = launch();
+                    // Counted in `revived`: three deaths of the daemon are more than its race explains.
+                    while outcome.end != End::Exit(0) {
+                        assert_refused(&outcome, 125, "withkey: error: the keychain ");
+                        revive(&bus, &outcome);
+                        outcome = launch();
+                    }
+                    outcome.assert_stdout(&format!("{KEY}\n")).assert_stderr("");
                 }
             });
         }
     });
+}
+
+/// Starts the daemon anew if its own race has ended it; any other reason for a launch to fail is ours. Another thread
+/// that met the same end may have been faster.
+#[track_caller]
+fn revive(bus: &Mutex<(Bus, u32)>, outcome: &Outcome) {
+    let mut bus = bus.lock().unwrap();
+    let (bus, revived) = &mut *bus;
+    if bus.keyring_lives() {
+        assert!(*revived > 0, "the daemon lives: {outcome:?}");
+        return;
+    }
+    let said = bus.last_errors();
+    assert!(said.contains(RACE), "{outcome:?}\nthe daemon ended, and said:\n{said}");
+    *revived += 1;
+    assert!(*revived < 3, "the daemon ended {revived} times");
+    bus.keyring_anew();
 }
 
 #[test]
@@ -158,10 +190,26 @@ fn a_dismissed_prompt_does_not_start_command() {
     let mut bus = Bus::with_keyring(&sandbox);
     sandbox.add("default", KEY);
     bus.lock();
-    bus.prompter("dismiss");
+    bus.prompter(&["dismiss"]);
     let outcome = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").run();
     assert_refused(&outcome, 125, "cause: its prompt was dismissed");
     assert!(!sandbox.project().join("started").exists());
+}
+
+#[test]
+fn an_answered_prompt_lets_the_launch_go_on() {
+    for mode in Mode::BOTH {
+        let sandbox = sandbox();
+        let mut bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.lock();
+        bus.prompter(&["accept", PASSWORD]);
+        let outcome = sandbox.launch(mode, ["printenv", "OPENAI_API_KEY"]).set("DISPLAY", ":77").run();
+        outcome.assert_exit(0).assert_stdout(&format!("{KEY}\n"));
+        let waited = "withkey: waiting for the keychain's prompt to be answered\n";
+        assert!(["", waited].contains(&&outcome.stderr()[..]), "{outcome:?}");
+        assert!(bus.last_output().contains("asked"));
+    }
 }
 
 #[test]
@@ -171,7 +219,7 @@ fn an_open_prompt_is_waited_for_and_ends_with_withkey() {
     let mut bus = Bus::with_keyring(&sandbox);
     sandbox.add("default", KEY);
     bus.lock();
-    bus.prompter("wait");
+    bus.prompter(&["wait"]);
     let mut launch = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").start();
     until("withkey says that it waits", || launch.errors().contains("waiting for the keychain's prompt"));
     assert!(bus.last_output().contains("asked"));

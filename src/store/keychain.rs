@@ -206,7 +206,9 @@ impl Store for Keychain<'_> {
     fn empty(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
         let ledger = Ledger::of(description);
         let kept = description.kept()?;
-        let variables = kept.iter().chain(&ledger.gone);
+        // A rotation that was cut short may have left a previous key that no description names.
+        let unnamed: Vec<_> = kept.iter().filter_map(|variable| variable.previous().ok()).collect();
+        let variables = kept.iter().chain(&unnamed).chain(&ledger.gone);
         self.delete(variables.flat_map(|variable| [user(name, variable), staged(name, variable)]))
     }
 

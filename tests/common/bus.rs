@@ -42,10 +42,32 @@ impl<'a> Bus<'a> {
     #[track_caller]
     pub fn with_keyring(sandbox: &'a Sandbox) -> Self {
         let mut bus = Self::start(sandbox);
-        let words = ["/usr/bin/gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"];
-        bus.run(bus.with_address(sandbox.directly(words)).input(PASSWORD), SECRETS);
-        until("the keychain has its collection", || !bus.collection().is_empty());
+        bus.keyring();
         bus
+    }
+
+    #[track_caller]
+    fn keyring(&mut self) {
+        let words = ["/usr/bin/gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"];
+        self.run(self.with_address(self.sandbox.directly(words)).input(PASSWORD), SECRETS);
+        until("the keychain has its collection", || !self.collection().is_empty());
+    }
+
+    /// Whether somebody keeps secrets here.
+    pub fn keyring_lives(&self) -> bool {
+        self.has(SECRETS)
+    }
+
+    /// Starts GNOME Keyring anew in the place of one that has ended.
+    #[track_caller]
+    pub fn keyring_anew(&mut self) {
+        self.end_last();
+        self.keyring();
+    }
+
+    /// What the one that was started last has said on standard error.
+    pub fn last_errors(&self) -> String {
+        self.running.last().map(Running::errors).unwrap_or_default()
     }
 
     /// Puts another daemon in the place of the one that runs, as the hint for a locked keychain says.
@@ -77,13 +99,13 @@ impl<'a> Bus<'a> {
     /// A Secret Service of tests/keychain/service.py, which does as `mode` says.
     #[track_caller]
     pub fn service(&mut self, mode: &str) -> &mut Running {
-        self.run(self.python("service.py", mode), SECRETS)
+        self.run(self.python("service.py", &[mode]), SECRETS)
     }
 
-    /// A prompter of tests/keychain/prompter.py: `dismiss` or `wait`.
+    /// A prompter of tests/keychain/prompter.py: `dismiss`, `wait`, or `accept` and the password.
     #[track_caller]
-    pub fn prompter(&mut self, mode: &str) -> &mut Running {
-        self.run(self.python("prompter.py", mode), "org.gnome.keyring.SystemPrompter")
+    pub fn prompter(&mut self, words: &[&str]) -> &mut Running {
+        self.run(self.python("prompter.py", words), "org.gnome.keyring.SystemPrompter")
     }
 
     /// What the one that was started last has printed.
@@ -96,9 +118,9 @@ impl<'a> Bus<'a> {
         self.running.pop();
     }
 
-    fn python(&self, file: &str, mode: &str) -> Start {
+    fn python(&self, file: &str, words: &[&str]) -> Start {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keychain").join(file);
-        self.with_address(self.sandbox.directly(["/usr/bin/python3".as_ref(), file.as_os_str(), mode.as_ref()]))
+        self.with_address(self.sandbox.directly(["/usr/bin/python3".as_ref(), file.as_os_str()]).args(words))
     }
 
     /// For programs that look for the bus by its variable.

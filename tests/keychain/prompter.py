@@ -1,13 +1,16 @@
-"""Shows the prompts of GNOME Keyring to nobody: dismisses them (dismiss), or lets them be (wait).
+"""Shows the prompts of GNOME Keyring to nobody: dismisses them (dismiss), answers with a password (accept PASSWORD), or
+lets them be (wait).
 
 The protocol is gcr's, org.gnome.keyring.internal.Prompter: the daemon asks for a prompt by BeginPrompting, is told by
-PromptReady on its callback when it may ask, asks by PerformPrompt, and is told the answer by PromptReady again.
+PromptReady on its callback when it may ask, asks by PerformPrompt, and is told the answer by PromptReady again. A password
+goes encrypted, by gcr's own exchange.
 """
 import sys
 
 import dbus
 import dbus.mainloop.glib
 import dbus.service
+import gi
 from gi.repository import GLib
 
 NAME = "org.gnome.keyring.SystemPrompter"
@@ -34,6 +37,11 @@ class Prompter(dbus.service.Object):
         print("asked", flush=True)
         if sys.argv[1] == "dismiss":
             GLib.idle_add(self.answer, sender, callback, "no")
+        elif sys.argv[1] == "accept":
+            secrets = Gcr.SecretExchange.new(None)
+            if not secrets.receive(exchange):
+                raise ValueError(exchange)
+            GLib.idle_add(self.answer, sender, callback, "yes", secrets.send(sys.argv[2], -1))
 
     @dbus.service.method(PROMPTER, in_signature="o", out_signature="", sender_keyword="sender")
     def StopPrompting(self, callback, sender):
@@ -41,6 +49,9 @@ class Prompter(dbus.service.Object):
         target.PromptDone(dbus_interface=CALLBACK, reply_handler=lambda *words: None, error_handler=lambda error: None)
 
 
+if sys.argv[1] == "accept":
+    gi.require_version("Gcr", "3")
+    from gi.repository import Gcr
 dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
 bus = dbus.SessionBus()
 Prompter(bus, PATH)

@@ -115,6 +115,7 @@ const ABSENT: u32 = u32::MAX;
 
 /// Does the jobs in their order, and writes what came of it into `answer`; the first failure ends it.
 pub fn perform(jobs: &[Job], answer: &mut [u8]) {
+    let _greeted = look::greet();
     let mut writer = Writer { room: answer, at: 1 };
     for (index, job) in jobs.iter().enumerate() {
         if let Err(failed) = one(job, &mut writer) {
@@ -126,6 +127,7 @@ pub fn perform(jobs: &[Job], answer: &mut [u8]) {
 
 /// Reads an item that does not exist, and looks whether one could be kept: answers as [`perform`] does to no jobs.
 pub fn probe(locked: Locked, answer: &mut [u8]) {
+    let _greeted = look::greet();
     let mut writer = Writer { room: answer, at: 1 };
     let ready = || match look::ready(locked == Locked::Unlock) {
         Err(Failed { why: Failure::Locked, .. }) if locked == Locked::Leave => Ok(()),

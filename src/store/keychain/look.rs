@@ -92,6 +92,17 @@ fn bus() -> Option<Connection> {
     Connection::session().ok()
 }
 
+/// One harmless question, answered before a session is opened. GNOME Keyring 42 ends itself when a session is opened while
+/// it still deals with the end of another caller, such as the process that asked before this one; by its answer it has
+/// dealt with that. Whatever is wrong, `keyring` will find, too. The connection is to be kept until the work is done: its
+/// own end would be such an event.
+pub fn greet() -> Option<Connection> {
+    let bus = bus()?;
+    let properties = Some("org.freedesktop.DBus.Properties");
+    let _ = bus.call_method(Some(NAME), PATH, properties, "Get", &(INTERFACE, "Collections"));
+    Some(bus)
+}
+
 /// Whether the service waits for somebody to answer its prompt, so that the items of `users` (or, if `any`, the default
 /// collection) can be used: they are locked, and it answers the wish to unlock them with a prompt.
 pub fn waits_for_prompt(users: &[String], any: bool) -> bool {

@@ -35,6 +35,8 @@ pub enum Error {
     NoProfile { directory: PathBuf },
     /// A profile is chosen that has no description.
     UnknownProfile { name: String, chosen_by: Option<String> },
+    /// A key where a name belongs. It is not repeated.
+    KeyAsWord,
     /// Not the name of a profile.
     ProfileName { name: String },
     /// A name that withkey keeps for itself.
@@ -217,9 +219,11 @@ impl Error {
     #[must_use]
     pub fn exit_of_verb(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::ProfileName { .. } | Self::VariableName { .. } | Self::Date { .. } => {
-                Exit::VerbUsage
-            }
+            Self::Usage { .. }
+            | Self::KeyAsWord
+            | Self::ProfileName { .. }
+            | Self::VariableName { .. }
+            | Self::Date { .. } => Exit::VerbUsage,
             Self::Online(online) => online.exit(),
             _ => Exit::VerbFailed,
         }
@@ -270,6 +274,11 @@ impl Error {
                     None => words,
                 }
             }
+            Self::KeyAsWord => Words::new("one of the words looks like a key")
+                .cause("a key is never a word of the command line, which the shell's history and other users can see")
+                .hint(
+                    "delete the line from the history; withkey add PROFILE asks for the key, or reads standard input",
+                ),
             Self::ProfileName { name } => Words::new(format!("not a profile name: {name}"))
                 .cause("a profile name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or a digit"),
             Self::ReservedProfile { name } => Words::new(format!("the profile name {name} is reserved"))

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::error::project::Project;
 use crate::host::Host;
 use crate::key::Key;
+use crate::provider;
 
 pub mod binding;
 pub mod date;
@@ -61,6 +62,9 @@ impl FromStr for ProfileName {
     fn from_str(text: &str) -> Result<Self, Error> {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if provider::looks_like_key(text) {
+            return Err(Error::KeyAsWord);
+        }
         if first && text.len() <= 64 && text.bytes().all(inner) {
             Ok(Self(text.to_owned()))
         } else {

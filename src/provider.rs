@@ -130,7 +130,7 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/v1beta/models",
             sent: Sent::Named("x-goog-api-key"),
             headers: &[],
-            wrong_key: &["api_key_invalid", "api key not valid", "api key expired"],
+            wrong_key: &["api_key_invalid", "api key not valid", "api key expired", "reported as leaked"],
             tells: &[],
         },
         keys_page: "https://aistudio.google.com/apikey",
@@ -307,6 +307,16 @@ pub fn prefix_of(key: &[u8]) -> Option<(&'static str, Vec<&'static Provider>)> {
     Some((longest, PROVIDERS.iter().filter(|row| row.prefixes.contains(longest)).collect()))
 }
 
+/// Whether a word looks like a key that was typed where a name belongs: a known prefix, and behind it at least sixteen
+/// letters and digits in a row with three digits among them, as no name has.
+#[must_use]
+pub fn looks_like_key(word: &str) -> bool {
+    let Some((prefix, _)) = prefix_of(word.as_bytes()) else { return false };
+    let rest = word.get(prefix.len()..).unwrap_or_default();
+    rest.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|run| run.len() >= 16 && run.bytes().filter(u8::is_ascii_digit).count() >= 3)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -334,6 +344,20 @@ mod tests {
                 assert!(["usage", "limits", "billing"].contains(page), "{}: {page}", row.name);
                 assert_eq!(sites(url), sites(row.keys_page), "{}: {url}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_told_from_a_name() {
+        for key in [
+            "sk-test-0123456789abcdefghij",
+            "sk-4f6e0c2b9a1d4f6e0c2b9a1d4f6e0c2b",
+            "sk-proj-Ab3_Qw7AAAABBBB1ccccDDDD0001",
+        ] {
+            assert!(looks_like_key(key), "{key}");
+        }
+        for name in ["work", "client-a", "sk-learn-experiments-2026", "hf_", "sk-team-production-environment", "AIza"] {
+            assert!(!looks_like_key(name), "{name}");
         }
     }
 

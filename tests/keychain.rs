@@ -15,7 +15,7 @@ use std::fs;
 use std::sync::Mutex;
 use std::thread;
 
-use bus::{Bus, PASSWORD, limit};
+use bus::{Bus, PASSWORD, RACE, limit, outliving_the_race};
 use common::{End, KEY, Mode, OTHER_KEY, Outcome, Sandbox, until};
 use refusal::assert_refused;
 use session::assert_no_key_in_files;
@@ -41,88 +41,94 @@ fn description(sandbox: &Sandbox) -> String {
 
 #[test]
 fn a_key_goes_into_the_keychain_and_comes_out_byte_for_byte() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    let outcome = sandbox.withkey(["add"]).input(KEY).run();
-    outcome.assert_exit(0).assert_stderr_has("in profile default, store keychain");
-    assert!(description(&sandbox).contains("store = \"keychain\""));
-    assert_launches_with(&sandbox, KEY);
-    assert_eq!(bus.item("default/OPENAI_API_KEY"), KEY);
-    assert!(sandbox.withkey(["list"]).run().assert_exit(0).stdout().starts_with("default (keychain, the default)\n"));
-    assert_no_key_in_files(&sandbox.home());
-    assert!(!sandbox.identity().exists(), "an identity was made for nothing");
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        let outcome = sandbox.withkey(["add"]).input(KEY).run();
+        outcome.assert_exit(0).assert_stderr_has("in profile default, store keychain");
+        assert!(description(&sandbox).contains("store = \"keychain\""));
+        assert_launches_with(&sandbox, KEY);
+        assert_eq!(bus.item("default/OPENAI_API_KEY"), KEY);
+        assert!(
+            sandbox.withkey(["list"]).run().assert_exit(0).stdout().starts_with("default (keychain, the default)\n")
+        );
+        assert_no_key_in_files(&sandbox.home());
+        assert!(!sandbox.identity().exists(), "an identity was made for nothing");
+    });
 }
 
 #[test]
 fn a_replaced_key_leaves_one_item_and_the_description_without_debts() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("HF_TOKEN", "hf_test_0123456789abcdefghijk")]);
-    sandbox.withkey(["add", "--replace"]).input(OTHER_KEY).run().assert_exit(0);
-    assert_launches_with(&sandbox, OTHER_KEY);
-    assert_eq!(bus.items(), ["default/HF_TOKEN", "default/OPENAI_API_KEY"]);
-    assert_eq!(bus.item("default/OPENAI_API_KEY"), OTHER_KEY);
-    assert_eq!(bus.item("default/HF_TOKEN"), "hf_test_0123456789abcdefghijk");
-    assert!(description(&sandbox).contains("data = \"change 3\""), "{}", description(&sandbox));
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("HF_TOKEN", "hf_test_0123456789abcdefghijk")]);
+        sandbox.withkey(["add", "--replace"]).input(OTHER_KEY).run().assert_exit(0);
+        assert_launches_with(&sandbox, OTHER_KEY);
+        assert_eq!(bus.items(), ["default/HF_TOKEN", "default/OPENAI_API_KEY"]);
+        assert_eq!(bus.item("default/OPENAI_API_KEY"), OTHER_KEY);
+        assert_eq!(bus.item("default/HF_TOKEN"), "hf_test_0123456789abcdefghijk");
+        assert!(description(&sandbox).contains("data = \"change 3\""), "{}", description(&sandbox));
+    });
 }
 
 #[test]
 fn removing_takes_the_items_along() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("LLM_KEY", OTHER_KEY)]);
-    sandbox.add("other", OTHER_KEY);
-    sandbox.withkey(["remove", "default", "LLM_KEY", "--yes"]).run().assert_exit(0);
-    assert_eq!(bus.items(), ["default/OPENAI_API_KEY", "other/OPENAI_API_KEY"]);
-    sandbox.withkey(["remove", "default", "--yes"]).run().assert_exit(0);
-    assert_eq!(bus.items(), ["other/OPENAI_API_KEY"]);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("LLM_KEY", OTHER_KEY)]);
+        sandbox.add("other", OTHER_KEY);
+        sandbox.withkey(["remove", "default", "LLM_KEY", "--yes"]).run().assert_exit(0);
+        assert_eq!(bus.items(), ["default/OPENAI_API_KEY", "other/OPENAI_API_KEY"]);
+        sandbox.withkey(["remove", "default", "--yes"]).run().assert_exit(0);
+        assert_eq!(bus.items(), ["other/OPENAI_API_KEY"]);
+    });
 }
 
 #[test]
 fn what_secret_tool_stored_is_read_and_an_item_of_nobody_is_kept() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.secret_tool(&["clear", "service", "withkey", "username", "default/OPENAI_API_KEY"], "");
-    let missing = "its item default/OPENAI_API_KEY is missing";
-    assert_refused(&sandbox.withkey(["true"]).run(), 125, missing);
-    bus.store("default/OPENAI_API_KEY", OTHER_KEY);
-    assert_launches_with(&sandbox, OTHER_KEY);
-    bus.store("new/OPENAI_API_KEY", OTHER_KEY);
-    let outcome = sandbox.withkey(["add", "new"]).input(KEY).run();
-    outcome.assert_exit(0).assert_stderr_has("its value is kept as new/OPENAI_API_KEY/kept1");
-    assert_eq!(bus.item("new/OPENAI_API_KEY"), KEY);
-    assert_eq!(bus.item("new/OPENAI_API_KEY/kept1"), OTHER_KEY);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.secret_tool(&["clear", "service", "withkey", "username", "default/OPENAI_API_KEY"], "");
+        let missing = "its item default/OPENAI_API_KEY is missing";
+        assert_refused(&sandbox.withkey(["true"]).run(), 125, missing);
+        bus.store("default/OPENAI_API_KEY", OTHER_KEY);
+        assert_launches_with(&sandbox, OTHER_KEY);
+        bus.store("new/OPENAI_API_KEY", OTHER_KEY);
+        let outcome = sandbox.withkey(["add", "new"]).input(KEY).run();
+        outcome.assert_exit(0).assert_stderr_has("its value is kept as new/OPENAI_API_KEY/kept1");
+        assert_eq!(bus.item("new/OPENAI_API_KEY"), KEY);
+        assert_eq!(bus.item("new/OPENAI_API_KEY/kept1"), OTHER_KEY);
+    });
 }
-
-/// GNOME Keyring 42 has a race of its own: its D-Bus thread and its main loop do not always agree that a caller's first
-/// message makes the caller known before it is answered. Then opening a session ends the daemon (g_variant_new in
-/// gkd-secret-service.c, by `assertion 'client' failed`), once in some ten thousand sessions, whoever the caller is. A
-/// launch that meets it must say so and start nothing; against a daemon that lives, all must succeed.
-const RACE: &str = "gkd_secret_service_get_pkcs11_session: assertion 'client' failed";
 
 #[test]
 fn three_thousand_launches_eight_at_a_time_all_succeed() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    let bus = Mutex::new((bus, 0));
-    let launch = || sandbox.withkey(["printenv", "OPENAI_API_KEY"]).run();
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..375 {
-                    let mut outcome = launch();
-                    // Counted in `revived`, and bounded there.
-                    while outcome.end != End::Exit(0) {
-                        assert_refused(&outcome, 125, "withkey: error: the keychain ");
-                        revive(&bus, &outcome);
-                        outcome = launch();
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        let bus = Mutex::new((bus, 0));
+        let launch = || sandbox.withkey(["printenv", "OPENAI_API_KEY"]).run();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..375 {
+                        let mut outcome = launch();
+                        // Counted in `revived`, and bounded there.
+                        while outcome.end != End::Exit(0) {
+                            assert_refused(&outcome, 125, "withkey: error: the keychain ");
+                            revive(&bus, &outcome);
+                            outcome = launch();
+                        }
+                        outcome.assert_stdout(&format!("{KEY}\n")).assert_stderr("");
                     }
-                    outcome.assert_stdout(&format!("{KEY}\n")).assert_stderr("");
-                }
-            });
-        }
+                });
+            }
+        });
     });
 }
 
@@ -145,171 +151,191 @@ fn revive(bus: &Mutex<(Bus, u32)>, outcome: &Outcome) {
 
 #[test]
 fn writers_at_once_lose_nothing() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    thread::scope(|scope| {
-        for number in 0..6 {
-            let sandbox = &sandbox;
-            scope.spawn(move || {
-                let variable = format!("LLM_KEY_{number}");
-                sandbox.withkey(["add", "default", &variable]).input(OTHER_KEY).run().assert_exit(0);
-            });
-        }
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        thread::scope(|scope| {
+            for number in 0..6 {
+                let sandbox = &sandbox;
+                scope.spawn(move || {
+                    let variable = format!("LLM_KEY_{number}");
+                    sandbox.withkey(["add", "default", &variable]).input(OTHER_KEY).run().assert_exit(0);
+                });
+            }
+        });
+        let expected: Vec<_> = (0..6).map(|number| format!("default/LLM_KEY_{number}")).collect();
+        assert_eq!(bus.items(), [expected, vec!["default/OPENAI_API_KEY".to_owned()]].concat());
+        assert_launches_with(&sandbox, KEY);
     });
-    let expected: Vec<_> = (0..6).map(|number| format!("default/LLM_KEY_{number}")).collect();
-    assert_eq!(bus.items(), [expected, vec!["default/OPENAI_API_KEY".to_owned()]].concat());
-    assert_launches_with(&sandbox, KEY);
 }
 
 #[test]
 fn a_locked_keychain_without_a_screen_is_said_with_the_line_that_unlocks_it() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.lock();
-    for (variables, part) in [
-        (&[][..], "neither DISPLAY nor WAYLAND_DISPLAY is set"),
-        (&[("DISPLAY", ":77")], "cause: no program here shows its prompt"),
-        (&[("DISPLAY", ":77"), ("SSH_CONNECTION", "192.0.2.1 5 192.0.2.2 22")], "not in this ssh session"),
-    ] {
-        for mode in Mode::BOTH {
-            let launch = sandbox.launch(mode, ["touch", "started"]);
-            let launch = variables.iter().fold(launch, |launch, (name, value)| launch.set(name, value));
-            assert_refused(&launch.run(), 125, part);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.lock();
+        for (variables, part) in [
+            (&[][..], "neither DISPLAY nor WAYLAND_DISPLAY is set"),
+            (&[("DISPLAY", ":77")], "cause: no program here shows its prompt"),
+            (&[("DISPLAY", ":77"), ("SSH_CONNECTION", "192.0.2.1 5 192.0.2.2 22")], "not in this ssh session"),
+        ] {
+            for mode in Mode::BOTH {
+                let launch = sandbox.launch(mode, ["touch", "started"]);
+                let launch = variables.iter().fold(launch, |launch, (name, value)| launch.set(name, value));
+                assert_refused(&launch.run(), 125, part);
+            }
         }
-    }
-    let outcome = sandbox.withkey(["add", "more"]).input(OTHER_KEY).run();
-    outcome.assert_exit(0).assert_stderr_has("in profile more, store dotfile");
-    assert!(!sandbox.project().join("started").exists());
+        let outcome = sandbox.withkey(["add", "more"]).input(OTHER_KEY).run();
+        outcome.assert_exit(0).assert_stderr_has("in profile more, store dotfile");
+        assert!(!sandbox.project().join("started").exists());
+    });
 }
 
 #[test]
 fn a_dismissed_prompt_does_not_start_command() {
-    let sandbox = sandbox();
-    let mut bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.lock();
-    bus.prompter(&["dismiss"]);
-    let outcome = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").run();
-    assert_refused(&outcome, 125, "cause: its prompt was dismissed");
-    assert!(!sandbox.project().join("started").exists());
-}
-
-#[test]
-fn an_answered_prompt_lets_the_launch_go_on() {
-    for mode in Mode::BOTH {
+    outliving_the_race(|| {
         let sandbox = sandbox();
         let mut bus = Bus::with_keyring(&sandbox);
         sandbox.add("default", KEY);
         bus.lock();
-        bus.prompter(&["accept", PASSWORD]);
-        let outcome = sandbox.launch(mode, ["printenv", "OPENAI_API_KEY"]).set("DISPLAY", ":77").run();
-        outcome.assert_exit(0).assert_stdout(&format!("{KEY}\n"));
-        let waited = "withkey: waiting for the keychain's prompt to be answered\n";
-        assert!(["", waited].contains(&&outcome.stderr()[..]), "{outcome:?}");
-        assert!(bus.last_output().contains("asked"));
-    }
+        bus.prompter(&["dismiss"]);
+        let outcome = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").run();
+        assert_refused(&outcome, 125, "cause: its prompt was dismissed");
+        assert!(!sandbox.project().join("started").exists());
+    });
+}
+
+#[test]
+fn an_answered_prompt_lets_the_launch_go_on() {
+    outliving_the_race(|| {
+        for mode in Mode::BOTH {
+            let sandbox = sandbox();
+            let mut bus = Bus::with_keyring(&sandbox);
+            sandbox.add("default", KEY);
+            bus.lock();
+            bus.prompter(&["accept", PASSWORD]);
+            let outcome = sandbox.launch(mode, ["printenv", "OPENAI_API_KEY"]).set("DISPLAY", ":77").run();
+            outcome.assert_exit(0).assert_stdout(&format!("{KEY}\n"));
+            let waited = "withkey: waiting for the keychain's prompt to be answered\n";
+            assert!(["", waited].contains(&&outcome.stderr()[..]), "{outcome:?}");
+            assert!(bus.last_output().contains("asked"));
+        }
+    });
 }
 
 #[test]
 fn an_open_prompt_is_waited_for_and_ends_with_withkey() {
-    let sandbox = Sandbox::new();
-    limit(&sandbox, 600);
-    let mut bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.lock();
-    bus.prompter(&["wait"]);
-    let mut launch = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").start();
-    until("withkey says that it waits", || launch.errors().contains("waiting for the keychain's prompt"));
-    assert!(bus.last_output().contains("asked"));
-    launch.signal(libc::SIGTERM);
-    launch.wait().assert_end(End::Signal(libc::SIGTERM));
-    assert!(!sandbox.project().join("started").exists());
+    outliving_the_race(|| {
+        let sandbox = Sandbox::new();
+        limit(&sandbox, 600);
+        let mut bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.lock();
+        bus.prompter(&["wait"]);
+        let mut launch = sandbox.withkey(["touch", "started"]).set("DISPLAY", ":77").start();
+        until("withkey says that it waits", || launch.errors().contains("waiting for the keychain's prompt"));
+        assert!(bus.last_output().contains("asked"));
+        launch.signal(libc::SIGTERM);
+        launch.wait().assert_end(End::Signal(libc::SIGTERM));
+        assert!(!sandbox.project().join("started").exists());
+    });
 }
 
 #[test]
 fn two_items_of_one_name_are_refused() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.secret_tool(
-        &["store", "--label=second", "service", "withkey", "username", "default/OPENAI_API_KEY", "more", "x"],
-        OTHER_KEY,
-    );
-    assert_refused(&sandbox.withkey(["true"]).run(), 125, "several items default/OPENAI_API_KEY");
-    bus.secret_tool(&["clear", "more", "x"], "");
-    assert_launches_with(&sandbox, KEY);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.secret_tool(
+            &["store", "--label=second", "service", "withkey", "username", "default/OPENAI_API_KEY", "more", "x"],
+            OTHER_KEY,
+        );
+        assert_refused(&sandbox.withkey(["true"]).run(), 125, "several items default/OPENAI_API_KEY");
+        bus.secret_tool(&["clear", "more", "x"], "");
+        assert_launches_with(&sandbox, KEY);
+    });
 }
 
 #[test]
 fn the_line_that_unlocks_from_elsewhere_does() {
-    let sandbox = sandbox();
-    let mut bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    bus.lock();
-    bus.keyring_again(PASSWORD);
-    assert_launches_with(&sandbox, KEY);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let mut bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.lock();
+        bus.keyring_again(PASSWORD);
+        assert_launches_with(&sandbox, KEY);
+    });
 }
 
 #[test]
 fn a_profile_moves_both_ways_with_all_that_belongs_to_it() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    let words = ["add", "--store", "dotfile", "--expires", "2030-01-31", "--created", "2026-01-01", "--use"];
-    sandbox.withkey(words).input(KEY).run().assert_exit(0);
-    sandbox.withkey(["add", "default", "LLM_KEY"]).input(OTHER_KEY).run().assert_exit(0);
-    let path = sandbox.configuration("profiles/default.toml");
-    fs::write(&path, format!("# mine\n{}\n[set]\nOPENAI_ORG_ID = \"org-1\"\n", description(&sandbox))).unwrap();
-    let stays = |text: &str| {
-        let lines = text.lines().filter(|line| !line.starts_with("store =") && !line.starts_with("data ="));
-        lines.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let before = (stays(&description(&sandbox)), fs::read(sandbox.configuration("bindings")).unwrap());
-    for (store, items) in [
-        ("keychain", &["default/LLM_KEY", "default/OPENAI_API_KEY"][..]),
-        ("dotfile", &[]),
-        ("keychain", &["default/LLM_KEY", "default/OPENAI_API_KEY"]),
-    ] {
-        let outcome = sandbox.withkey(["move", "default", store]).run();
-        outcome.assert_exit(0).assert_stderr_has(&format!("profile default is kept in the store {store} now"));
-        assert_eq!(bus.items(), items);
-        assert_eq!(sandbox.configuration("profiles/default.age").exists(), store == "dotfile");
-        assert_eq!((stays(&description(&sandbox)), fs::read(sandbox.configuration("bindings")).unwrap()), before);
-        assert_launches_with(&sandbox, KEY);
-        let outcome = sandbox.withkey(["-e", "LLM_KEY", "printenv", "LLM_KEY"]).run();
-        outcome.assert_exit(0).assert_stdout(&format!("{OTHER_KEY}\n"));
-        sandbox.withkey(["move", "default", store]).run().assert_exit(0).assert_stderr_has("already");
-    }
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        let words = ["add", "--store", "dotfile", "--expires", "2030-01-31", "--created", "2026-01-01", "--use"];
+        sandbox.withkey(words).input(KEY).run().assert_exit(0);
+        sandbox.withkey(["add", "default", "LLM_KEY"]).input(OTHER_KEY).run().assert_exit(0);
+        let path = sandbox.configuration("profiles/default.toml");
+        fs::write(&path, format!("# mine\n{}\n[set]\nOPENAI_ORG_ID = \"org-1\"\n", description(&sandbox))).unwrap();
+        let stays = |text: &str| {
+            let lines = text.lines().filter(|line| !line.starts_with("store =") && !line.starts_with("data ="));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = (stays(&description(&sandbox)), fs::read(sandbox.configuration("bindings")).unwrap());
+        for (store, items) in [
+            ("keychain", &["default/LLM_KEY", "default/OPENAI_API_KEY"][..]),
+            ("dotfile", &[]),
+            ("keychain", &["default/LLM_KEY", "default/OPENAI_API_KEY"]),
+        ] {
+            let outcome = sandbox.withkey(["move", "default", store]).run();
+            outcome.assert_exit(0).assert_stderr_has(&format!("profile default is kept in the store {store} now"));
+            assert_eq!(bus.items(), items);
+            assert_eq!(sandbox.configuration("profiles/default.age").exists(), store == "dotfile");
+            assert_eq!((stays(&description(&sandbox)), fs::read(sandbox.configuration("bindings")).unwrap()), before);
+            assert_launches_with(&sandbox, KEY);
+            let outcome = sandbox.withkey(["-e", "LLM_KEY", "printenv", "LLM_KEY"]).run();
+            outcome.assert_exit(0).assert_stdout(&format!("{OTHER_KEY}\n"));
+            sandbox.withkey(["move", "default", store]).run().assert_exit(0).assert_stderr_has("already");
+        }
+    });
 }
 
 #[test]
 fn all_profiles_move_and_one_that_cannot_does_not_keep_the_others() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    for name in ["a", "b", "c"] {
-        sandbox.withkey(["add", name, "--store", "dotfile"]).input(KEY).run().assert_exit(0);
-    }
-    fs::write(sandbox.configuration("profiles/b.age"), "damaged").unwrap();
-    let outcome = sandbox.withkey(["move", "--all", "keychain"]).run();
-    outcome.assert_exit(1).assert_stderr_has("profile c is kept in the store keychain now");
-    assert_eq!(bus.items(), ["a/OPENAI_API_KEY", "c/OPENAI_API_KEY"]);
-    assert_eq!(fs::read_to_string(sandbox.configuration("profiles/b.age")).unwrap(), "damaged");
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        for name in ["a", "b", "c"] {
+            sandbox.withkey(["add", name, "--store", "dotfile"]).input(KEY).run().assert_exit(0);
+        }
+        fs::write(sandbox.configuration("profiles/b.age"), "damaged").unwrap();
+        let outcome = sandbox.withkey(["move", "--all", "keychain"]).run();
+        outcome.assert_exit(1).assert_stderr_has("profile c is kept in the store keychain now");
+        assert_eq!(bus.items(), ["a/OPENAI_API_KEY", "c/OPENAI_API_KEY"]);
+        assert_eq!(fs::read_to_string(sandbox.configuration("profiles/b.age")).unwrap(), "damaged");
+    });
 }
 
 #[test]
 fn what_the_description_does_not_know_stays_in_the_dotfile() {
-    let sandbox = sandbox();
-    let _bus = Bus::with_keyring(&sandbox);
-    sandbox.withkey(["add", "--store", "dotfile"]).input(KEY).run().assert_exit(0);
-    sandbox.withkey(["add", "default", "LLM_KEY"]).input(OTHER_KEY).run().assert_exit(0);
-    let path = sandbox.configuration("profiles/default.toml");
-    let text = description(&sandbox);
-    fs::write(&path, text.split("\n[variables.LLM_KEY]").next().unwrap()).unwrap();
-    let outcome = sandbox.withkey(["move", "default", "keychain"]).run();
-    outcome.assert_exit(0).assert_stderr_has("also holds LLM_KEY, which was not moved");
-    assert!(sandbox.configuration("profiles/default.age.kept1").exists());
-    assert_launches_with(&sandbox, KEY);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let _bus = Bus::with_keyring(&sandbox);
+        sandbox.withkey(["add", "--store", "dotfile"]).input(KEY).run().assert_exit(0);
+        sandbox.withkey(["add", "default", "LLM_KEY"]).input(OTHER_KEY).run().assert_exit(0);
+        let path = sandbox.configuration("profiles/default.toml");
+        let text = description(&sandbox);
+        fs::write(&path, text.split("\n[variables.LLM_KEY]").next().unwrap()).unwrap();
+        let outcome = sandbox.withkey(["move", "default", "keychain"]).run();
+        outcome.assert_exit(0).assert_stderr_has("also holds LLM_KEY, which was not moved");
+        assert!(sandbox.configuration("profiles/default.age.kept1").exists());
+        assert_launches_with(&sandbox, KEY);
+    });
 }
 
 /// Killed at every write, rename and deletion of a file that a line makes: the key before or the key after is there, and
@@ -345,15 +371,21 @@ fn killed_everywhere(words: &[&str], input: &str, store: &str, before: &str, aft
 
 #[test]
 fn a_move_to_the_keychain_that_is_killed_anywhere_loses_nothing() {
-    killed_everywhere(&["move", "default", "keychain"], "", "dotfile", KEY, KEY);
+    outliving_the_race(|| {
+        killed_everywhere(&["move", "default", "keychain"], "", "dotfile", KEY, KEY);
+    });
 }
 
 #[test]
 fn a_move_to_the_dotfile_that_is_killed_anywhere_loses_nothing() {
-    killed_everywhere(&["move", "default", "dotfile"], "", "keychain", KEY, KEY);
+    outliving_the_race(|| {
+        killed_everywhere(&["move", "default", "dotfile"], "", "keychain", KEY, KEY);
+    });
 }
 
 #[test]
 fn a_replacement_that_is_killed_anywhere_leaves_the_old_key_or_the_new_one() {
-    killed_everywhere(&["add", "--replace"], OTHER_KEY, "keychain", KEY, OTHER_KEY);
+    outliving_the_race(|| {
+        killed_everywhere(&["add", "--replace"], OTHER_KEY, "keychain", KEY, OTHER_KEY);
+    });
 }

@@ -13,7 +13,7 @@ mod session;
 
 use std::fs;
 
-use bus::{Bus, limit};
+use bus::{Bus, limit, outliving_the_race};
 use common::{End, KEY, OTHER_KEY, Outcome, Sandbox, withkey_binary};
 use refusal::assert_refused;
 use session::{assert_no_key_in_files, session};
@@ -55,12 +55,13 @@ fn both(key: &str) -> String {
 
 #[test]
 fn a_key_in_the_keychain_is_replaced_and_finished() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    add(&sandbox, "work");
-    session(
-        &sandbox,
-        "
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        add(&sandbox, "work");
+        session(
+            &sandbox,
+            "
         $ echo $OTHER_KEY | withkey rotate work OPENAI_API_KEY
         withkey: replacing OPENAI_API_KEY (sk-…ghij) of profile work
         withkey: a new key is made at https://platform.openai.com/api-keys
@@ -72,78 +73,85 @@ fn a_key_in_the_keychain_is_replaced_and_finished() {
         0
         [1]
         ",
-    );
-    assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY", PREVIOUS]);
-    assert_eq!((bus.item("work/OPENAI_API_KEY"), bus.item(PREVIOUS)), (OTHER_KEY.to_owned(), KEY.to_owned()));
-    session(
-        &sandbox,
-        "
+        );
+        assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY", PREVIOUS]);
+        assert_eq!((bus.item("work/OPENAI_API_KEY"), bus.item(PREVIOUS)), (OTHER_KEY.to_owned(), KEY.to_owned()));
+        session(
+            &sandbox,
+            "
         $ withkey rotate work --finish 2>/dev/null
         $ withkey -p work printenv OPENAI_API_KEY
         $OTHER_KEY
         ",
-    );
-    assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY"]);
-    assert_eq!(bus.item("work/OPENAI_API_KEY"), OTHER_KEY);
-    assert!(!sandbox.identity().exists(), "an identity was made for nothing");
+        );
+        assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY"]);
+        assert_eq!(bus.item("work/OPENAI_API_KEY"), OTHER_KEY);
+        assert!(!sandbox.identity().exists(), "an identity was made for nothing");
+    });
 }
 
 #[test]
 fn undo_brings_the_item_back_and_forgets_the_one_that_replaced_it() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    add(&sandbox, "work");
-    rotate(&sandbox, "work");
-    let outcome = sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(THIRD_KEY).run();
-    assert_refused(&outcome, 1, "withkey rotate work OPENAI_API_KEY --finish deletes the previous key");
-    sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
-    assert_eq!(keys(&sandbox, "work"), both(KEY));
-    assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY"]);
-    assert_refused(
-        &sandbox.withkey(["rotate", "work", "OPENAI_API_KEY", "--undo"]).run(),
-        1,
-        "there is no previous key",
-    );
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        add(&sandbox, "work");
+        rotate(&sandbox, "work");
+        let outcome = sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(THIRD_KEY).run();
+        assert_refused(&outcome, 1, "withkey rotate work OPENAI_API_KEY --finish deletes the previous key");
+        sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
+        assert_eq!(keys(&sandbox, "work"), both(KEY));
+        assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY"]);
+        assert_refused(
+            &sandbox.withkey(["rotate", "work", "OPENAI_API_KEY", "--undo"]).run(),
+            1,
+            "there is no previous key",
+        );
+    });
 }
 
 #[test]
 fn an_unfinished_rotation_moves_along_both_ways() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    add(&sandbox, "work");
-    rotate(&sandbox, "work");
-    sandbox.withkey(["move", "work", "dotfile"]).run().assert_exit(0);
-    assert_eq!(bus.items(), [""; 0]);
-    assert_eq!(keys(&sandbox, "work"), both(OTHER_KEY));
-    sandbox.withkey(["move", "work", "keychain"]).run().assert_exit(0);
-    assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY", PREVIOUS]);
-    assert!(!sandbox.configuration("profiles/work.age").exists());
-    sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
-    assert_eq!(keys(&sandbox, "work"), both(KEY));
-    rotate(&sandbox, "work");
-    sandbox.withkey(["move", "work", "dotfile"]).run().assert_exit(0);
-    sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
-    assert_eq!(keys(&sandbox, "work"), both(KEY));
-    assert_eq!(bus.items(), [""; 0]);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        add(&sandbox, "work");
+        rotate(&sandbox, "work");
+        sandbox.withkey(["move", "work", "dotfile"]).run().assert_exit(0);
+        assert_eq!(bus.items(), [""; 0]);
+        assert_eq!(keys(&sandbox, "work"), both(OTHER_KEY));
+        sandbox.withkey(["move", "work", "keychain"]).run().assert_exit(0);
+        assert_eq!(bus.items(), ["work/LLM_KEY", "work/OPENAI_API_KEY", PREVIOUS]);
+        assert!(!sandbox.configuration("profiles/work.age").exists());
+        sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
+        assert_eq!(keys(&sandbox, "work"), both(KEY));
+        rotate(&sandbox, "work");
+        sandbox.withkey(["move", "work", "dotfile"]).run().assert_exit(0);
+        sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
+        assert_eq!(keys(&sandbox, "work"), both(KEY));
+        assert_eq!(bus.items(), [""; 0]);
+    });
 }
 
 #[test]
 fn removing_during_a_rotation_leaves_no_item() {
-    let sandbox = sandbox();
-    let bus = Bus::with_keyring(&sandbox);
-    add(&sandbox, "work");
-    rotate(&sandbox, "work");
-    sandbox.withkey(["remove", "work", "OPENAI_API_KEY", "--yes"]).run().assert_exit(0);
-    assert_eq!(bus.items(), ["work/LLM_KEY"]);
-    sandbox.withkey(["add", "work", "OPENAI_API_KEY"]).input(KEY).run().assert_exit(0);
-    assert_refused(
-        &sandbox.withkey(["rotate", "work", "OPENAI_API_KEY", "--undo"]).run(),
-        1,
-        "there is no previous key",
-    );
-    rotate(&sandbox, "work");
-    sandbox.withkey(["remove", "work", "--yes"]).run().assert_exit(0);
-    assert_eq!(bus.items(), [""; 0]);
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        add(&sandbox, "work");
+        rotate(&sandbox, "work");
+        sandbox.withkey(["remove", "work", "OPENAI_API_KEY", "--yes"]).run().assert_exit(0);
+        assert_eq!(bus.items(), ["work/LLM_KEY"]);
+        sandbox.withkey(["add", "work", "OPENAI_API_KEY"]).input(KEY).run().assert_exit(0);
+        assert_refused(
+            &sandbox.withkey(["rotate", "work", "OPENAI_API_KEY", "--undo"]).run(),
+            1,
+            "there is no previous key",
+        );
+        rotate(&sandbox, "work");
+        sandbox.withkey(["remove", "work", "--yes"]).run().assert_exit(0);
+        assert_eq!(bus.items(), [""; 0]);
+    });
 }
 
 /// The calls at which withkey is killed: where a file changes, where it starts to ask the keychain (each `clone` of its
@@ -199,27 +207,29 @@ fn killed_everywhere(options: &[&str], before: fn(&Sandbox, &str), again: fn(&Sa
 
 #[test]
 fn a_rotation_that_is_killed_anywhere_leaves_the_old_key_or_the_way_back() {
-    killed_everywhere(
-        &[],
-        |_, _| {},
-        |sandbox, name, outcome| {
-            let found = keys(sandbox, name);
-            let undo = ["rotate", name, "OPENAI_API_KEY", "--undo"];
-            let back = sandbox.withkey(undo).run();
-            if found == both(OTHER_KEY) {
-                back.assert_exit(0);
-            } else {
-                assert_refused(&back, 1, "there is no previous key");
-                assert_ne!(outcome.end, End::Exit(0), "{name}: it said that it has stored the key");
-            }
-            assert_eq!(keys(sandbox, name), both(KEY), "{name}");
-            // The same line works again.
-            rotate(sandbox, name);
-            assert_eq!(keys(sandbox, name), both(OTHER_KEY), "{name}");
-            sandbox.withkey(undo).run().assert_exit(0);
-            assert_eq!(keys(sandbox, name), both(KEY), "{name}");
-        },
-    );
+    outliving_the_race(|| {
+        killed_everywhere(
+            &[],
+            |_, _| {},
+            |sandbox, name, outcome| {
+                let found = keys(sandbox, name);
+                let undo = ["rotate", name, "OPENAI_API_KEY", "--undo"];
+                let back = sandbox.withkey(undo).run();
+                if found == both(OTHER_KEY) {
+                    back.assert_exit(0);
+                } else {
+                    assert_refused(&back, 1, "there is no previous key");
+                    assert_ne!(outcome.end, End::Exit(0), "{name}: it said that it has stored the key");
+                }
+                assert_eq!(keys(sandbox, name), both(KEY), "{name}");
+                // The same line works again.
+                rotate(sandbox, name);
+                assert_eq!(keys(sandbox, name), both(OTHER_KEY), "{name}");
+                sandbox.withkey(undo).run().assert_exit(0);
+                assert_eq!(keys(sandbox, name), both(KEY), "{name}");
+            },
+        );
+    });
 }
 
 /// Typed again, it has done what it says.
@@ -235,10 +245,14 @@ fn typed_again(sandbox: &Sandbox, name: &str, option: &str, key: &str) {
 
 #[test]
 fn an_undo_that_is_killed_anywhere_can_be_typed_again() {
-    killed_everywhere(&["--undo"], rotate, |sandbox, name, _| typed_again(sandbox, name, "--undo", KEY));
+    outliving_the_race(|| {
+        killed_everywhere(&["--undo"], rotate, |sandbox, name, _| typed_again(sandbox, name, "--undo", KEY));
+    });
 }
 
 #[test]
 fn a_finish_that_is_killed_anywhere_can_be_typed_again() {
-    killed_everywhere(&["--finish"], rotate, |sandbox, name, _| typed_again(sandbox, name, "--finish", OTHER_KEY));
+    outliving_the_race(|| {
+        killed_everywhere(&["--finish"], rotate, |sandbox, name, _| typed_again(sandbox, name, "--finish", OTHER_KEY));
+    });
 }

@@ -23,7 +23,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use bus::{Bus, limit};
+use bus::{Bus, limit, outliving_the_race};
 use common::{Pty, Sandbox, withkey_binary};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
@@ -425,20 +425,24 @@ fn after_going_back_to_a_previous_key_no_copy_is_left() {
 
 #[test]
 fn of_a_key_from_the_keychain_no_process_keeps_a_copy() {
-    let sandbox = Sandbox::new();
-    limit(&sandbox, 600);
-    let _bus = Bus::with_keyring(&sandbox);
-    sandbox.add("default", KEY);
-    // The process that asks the keychain, and the one that becomes COMMAND.
-    assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
+    outliving_the_race(|| {
+        let sandbox = Sandbox::new();
+        limit(&sandbox, 600);
+        let _bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        // The process that asks the keychain, and the one that becomes COMMAND.
+        assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
+    });
 }
 
 #[test]
 fn when_a_launch_from_the_keychain_fails_nothing_is_left_either() {
-    let sandbox = Sandbox::new();
-    limit(&sandbox, 600);
-    let bus = Bus::with_keyring(&sandbox);
-    sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("LLM_KEY", KEY)]);
-    bus.secret_tool(&["clear", "service", "withkey", "username", "default/LLM_KEY"], "");
-    assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
+    outliving_the_race(|| {
+        let sandbox = Sandbox::new();
+        limit(&sandbox, 600);
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("LLM_KEY", KEY)]);
+        bus.secret_tool(&["clear", "service", "withkey", "username", "default/LLM_KEY"], "");
+        assert_eq!(scan_every_process(&sandbox, &["true"]), (vec![], 2));
+    });
 }

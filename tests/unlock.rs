@@ -409,7 +409,7 @@ fn a_passphrase_is_given_and_the_identity_stays_the_same() {
     terminal.answer(NEW, "first\n").answer(AGAIN, "furst\n").answer("the two are not the same; once more", "");
     terminal.answer(NEW, "first\n").answer(AGAIN, "first\n");
     let text = ends_at_last(terminal, 0);
-    assert!(text.contains("has a new passphrase; a copy of the old file opens with the old one\n"), "{text}");
+    assert!(text.contains("has a new passphrase; a copy of the old file opens as before\n"), "{text}");
     assert!(!text.contains("first") && !text.contains("furst"), "{text}");
     let sealed = fs::read(sandbox.identity()).unwrap();
     assert!(sealed.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----"));

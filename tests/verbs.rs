@@ -224,3 +224,26 @@ fn a_program_with_a_verbs_name_is_run_behind_a_dash_dash() {
     sandbox.add("list", KEY);
     sandbox.withkey(["-p", "list", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{KEY}\n"));
 }
+
+/// It would stand in the shell's history already; it must not stand in a file, a name or a message too.
+#[test]
+fn a_key_typed_as_a_word_is_refused_and_not_repeated() {
+    let sandbox = Sandbox::new();
+    for (line, status) in [
+        ("withkey add $KEY </dev/null", 2),
+        ("echo $OTHER_KEY | withkey add $KEY DEEPSEEK_API_KEY --use", 2),
+        ("echo $OTHER_KEY | withkey add work $KEY", 2),
+        ("withkey use $KEY", 2),
+        ("withkey rotate $KEY", 2),
+        ("withkey remove $KEY", 2),
+        ("withkey check $KEY", 2),
+        ("withkey -p $KEY true", 125),
+        ("withkey -e $KEY true", 125),
+        ("WITHKEY_PROFILE=$KEY withkey true", 125),
+    ] {
+        let outcome = shell(&sandbox, line).run();
+        outcome.assert_exit(status).assert_stderr_has("withkey: error: one of the words looks like a key\n");
+        session::assert_no_key_shown(&outcome);
+        session::assert_no_key_in_files(&sandbox.home());
+    }
+}

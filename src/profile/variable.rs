@@ -179,7 +179,9 @@ impl FromStr for Variable {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if Self::has_form(text) {
+        if provider::looks_like_key(text) {
+            Err(Error::KeyAsWord)
+        } else if Self::has_form(text) {
             Ok(Self(text.to_owned()))
         } else {
             let why = "a variable's name is letters, digits and _, and does not begin with a digit";

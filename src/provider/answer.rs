@@ -193,7 +193,7 @@ const COUNTRY: &[&str] = &["country, region, or territory not supported", "locat
 fn refusal(provider: &Provider, reply: &Reply, json: &Value) -> Option<Answer> {
     let said = Said::read(json);
     let wrong = provider.check.wrong_key;
-    by_code(&said, wrong, reply).or_else(|| by_text(&said, wrong, reply)).or_else(|| by_status(provider, reply, json))
+    by_code(&said, wrong, reply).or_else(|| by_text(&said, wrong, reply)).or_else(|| by_status(reply, json))
 }
 
 fn by_code(said: &Said, wrong: &[&str], reply: &Reply) -> Option<Answer> {
@@ -251,17 +251,13 @@ fn by_text(said: &Said, wrong: &[&str], reply: &Reply) -> Option<Answer> {
     (said.text(wrong) && (400..=403).contains(&reply.status)).then_some(Answer::Invalid)
 }
 
-fn by_status(provider: &Provider, reply: &Reply, json: &Value) -> Option<Answer> {
+fn by_status(reply: &Reply, json: &Value) -> Option<Answer> {
     // A gateway has errors of its own; these are in the form that the providers share.
     let own_words = ["/error/message", "/error", "/message"];
     if !own_words.into_iter().any(|pointer| json.pointer(pointer).is_some_and(Value::is_string)) {
         return None;
     }
     match reply.status {
-        // Google's form, with its own word for the status: KEYS.md.
-        400 | 403 if provider.check.id == "gemini" => {
-            json.pointer("/error/status").is_some_and(Value::is_string).then_some(Answer::Invalid)
-        }
         402 => Some(Answer::Money("billing")),
         403 => Some(Answer::Permission(None)),
         429 => Some(Answer::Wait(seconds(reply))),

@@ -111,8 +111,8 @@ pub fn from_file(file: &OsStr) -> Result<Protected, Error> {
     let path = Path::new(file);
     let wrong = |why| Error::Unlock(Unlock::PassphraseFile { path: path.to_owned(), why });
     let mut text = files::read_secret(path, LARGEST, Guard::Named)?.ok_or_else(|| wrong("it does not exist"))?;
-    if let Some(rest) = text.bytes().strip_suffix(b"\n") {
-        let length = rest.len();
+    let line = text.bytes().strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    if let Some(length) = line.map(<[u8]>::len) {
         text.truncate(length);
     }
     if text.bytes().is_empty() { Err(wrong("it is empty")) } else { Ok(text) }

@@ -11,7 +11,8 @@ use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName, Variable};
 use crate::provider;
 use crate::provider::answer::Answer;
-use crate::store::{self, current, intake, rotation};
+use crate::store::current::{self, Current};
+use crate::store::{self, intake, rotation};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
 use crate::verb::online::Asker;
@@ -65,7 +66,7 @@ fn meant(
 fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let asker = words.online.then(|| Asker::new(words.proxy.as_deref(), host)).transpose()?;
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
-    let (description, keys) = current::read(name, host, ui, |description| {
+    let Current { description, keys, store } = current::read(name, host, ui, |description| {
         if description.store == StoreKind::Helper {
             return Err(Error::Helper(Helper::KeptElsewhere { profile: name.to_string() }));
         }
@@ -84,7 +85,6 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
             confirm(name, variable, &answer, host)?;
         }
     }
-    let store = store::of(description.store, host, ui)?;
     let previous = rotation::switch(&*store, name, variable, &new, host, ui)?;
     let kind = store.kind().as_str();
     ui.notice(&format!("stored {variable} ({}) in profile {name}, store {kind}", new.masked()));

@@ -41,7 +41,7 @@ pub fn run(words: &Words, host: &Host, ui: Ui) -> Result<Exit, Error> {
 fn set_passphrase(host: &Host, ui: Ui) -> Result<Exit, Error> {
     let from = host.folders()?.identity();
     ui.notice(&match protect::set_passphrase(host)? {
-        Done::Set => format!("{} has a new passphrase; a copy of the old file opens with the old one", from.display()),
+        Done::Set => format!("{} has a new passphrase; a copy of the old file opens as before", from.display()),
         Done::Removed => format!("{} has no passphrase any more: who can read it can read your keys", from.display()),
         Done::Nothing => format!("{} has no passphrase, as before", from.display()),
     });

@@ -52,7 +52,8 @@ struct Stored<'a> {
 fn stored(described: &[Described]) -> Vec<Stored<'_>> {
     let readable = described.iter().filter_map(|(name, read)| Some((name, read.as_ref().ok()?)));
     let keys = readable.flat_map(|(name, description)| {
-        description.variables.iter().filter_map(|described| {
+        // A previous key lies about as openly as the one that took its place.
+        description.variables.iter().chain(&description.previous).filter_map(|described| {
             let hash = described.hash.as_deref()?;
             Some(Stored { hash, profile: name.as_str(), variable: described.variable.as_str() })
         })

@@ -1,7 +1,6 @@
 //! The identity in force: there, readable by its owner alone, of a kind that age knows.
 
 use super::{Described, Finding};
-use crate::error::Error;
 use crate::host::{Host, IDENTITY, IDENTITY_FILE};
 use crate::profile::description::StoreKind;
 use crate::store::identity::{self, Identities};
@@ -29,7 +28,6 @@ pub fn probe(described: &[Described], host: &Host) -> Vec<Finding> {
         Err(error) => vec![Finding::problem_of(PROBE, &error)],
         _ => match Identities::without_asking(host) {
             Ok(_) => vec![Finding::ok(PROBE, "it has no passphrase: it opens without asking")],
-            Err(error @ Error::NoIdentity { .. }) => vec![Finding::problem_of(PROBE, &error)],
             Err(error) => vec![Finding::problem_of(PROBE, &error)],
         },
     }

@@ -115,10 +115,11 @@ fn shown(name: &Name) -> String {
 /// What is known of the chosen profile or dotfile, and those of its keys that somebody can be asked about.
 fn keys_of(chosen: Chosen, host: &Host, ui: Ui) -> Result<(Description, Vec<(Variable, Key)>), Error> {
     if let Name::Profile(name) = &chosen.name {
-        return current::read(name, host, ui, |description| {
+        let current = current::read(name, host, ui, |description| {
             let variables = description.variables.iter().map(|described| &described.variable);
             Ok(variables.filter(|variable| run_key_of(variable).is_some()).cloned().collect())
-        });
+        })?;
+        return Ok((current.description, current.keys));
     }
     let mut profile = Profile::open(chosen, host)?;
     project::open_chosen(&mut profile, host)?;

@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 
 use common::{KEY, OTHER_KEY, Sandbox};
 use refusal::{Tree, assert_refused};
-use session::session;
+use session::{session, shell};
 
 /// `default` and `work`, the latter with two keys and a directory.
 fn sandbox() -> Sandbox {

@@ -80,6 +80,18 @@ fn started() -> Sandbox {
 // ---- -f ----
 
 #[test]
+fn the_log_names_a_named_dotfile_by_its_absolute_path() {
+    let sandbox = newcomer();
+    seal(&sandbox, &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\n"));
+    for typed in [".env.age", "../project/.env.age"] {
+        sandbox.withkey(["-f", typed, "true"]).run().assert_exit(0);
+        let answer: Value = serde_json::from_slice(&sandbox.withkey(["log", "--json"]).run().stdout).unwrap();
+        let last = answer["launches"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["profile"], dotfile(&sandbox).to_str().unwrap(), "{typed}");
+    }
+}
+
+#[test]
 fn a_named_dotfile_is_used_without_a_grant_and_leaves_no_trace() {
     let sandbox = newcomer();
     seal(&sandbox, &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\nLLM_KEY=x1\n"));

@@ -80,6 +80,18 @@ fn started() -> Sandbox {
 // ---- -f ----
 
 #[test]
+fn the_log_names_a_named_dotfile_by_its_absolute_path() {
+    let sandbox = newcomer();
+    seal(&sandbox, &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\n"));
+    for typed in [".env.age", "../project/.env.age"] {
+        sandbox.withkey(["-f", typed, "true"]).run().assert_exit(0);
+        let answer: Value = serde_json::from_slice(&sandbox.withkey(["log", "--json"]).run().stdout).unwrap();
+        let last = answer["launches"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["profile"], dotfile(&sandbox).to_str().unwrap(), "{typed}");
+    }
+}
+
+#[test]
 fn a_named_dotfile_is_used_without_a_grant_and_leaves_no_trace() {
     let sandbox = newcomer();
     seal(&sandbox, &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\nLLM_KEY=x1\n"));
@@ -240,6 +252,17 @@ fn a_team_starts_a_newcomer_joins_and_ci_runs() {
     let terminal = Terminal::run(&bo, "cd ../app && withkey allow");
     terminal.answer("passphrase for it (empty for none, then it opens without asking): ", "\n");
     assert!(terminal.ends(1).contains(&recipient(&bo)));
+    // Their recipient can be read again, in this very checkout.
+    let status = typed(&bo, &bos, "withkey status");
+    status.assert_exit(0).assert_stderr("");
+    let path = bos.join(".env.age").display().to_string();
+    let source = format!("\nsource: dotfile {path}, not allowed yet: withkey allow {path}\n");
+    let own = format!("\nrecipient: {}\n", recipient(&bo));
+    assert!(status.stdout().contains(&source) && status.stdout().contains(&own), "{}", status.stdout());
+    assert!(!status.stdout().contains("profile: "), "{}", status.stdout());
+    let json: Value = serde_json::from_slice(&typed(&bo, &bos, "withkey status --json").assert_exit(0).stdout).unwrap();
+    assert_eq!((&json["not_allowed"], &json["recipient"]), (&path.into(), &recipient(&bo).into()));
+    assert_eq!((&json["source"], &json["profile"]), (&Value::Null, &Value::Null));
     // ana takes bo and the CI in.
     let keygen = typed(&ci, &ci.path(""), "age-keygen -o ci.txt && age-keygen -y ci.txt");
     keygen.assert_exit(0);

@@ -1,7 +1,7 @@
 //! The log's line about this launch: who uses which key, where. Names only.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::host::{self, Host};
@@ -17,7 +17,7 @@ pub fn entry(program: &Program, profile: &Profile, injection: &Injection, host: 
         time: String::new(),
         profile: match &profile.name {
             Name::Profile(name) => name.to_string(),
-            Name::Dotfile(path) => sanitize::string(path.as_os_str()),
+            Name::Dotfile(path) => sanitize::string(absolute(path).as_os_str()),
         },
         variables: injection.keys.iter().map(|wanted| wanted.from.to_string()).collect(),
         program: name(program.path()),
@@ -50,6 +50,15 @@ fn parent(host: &Host) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 fn parent(_host: &Host) -> Option<String> {
     None
+}
+
+/// A dotfile's path that says the same in any directory; `-f` takes it as it was typed.
+fn absolute(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => absolute,
+    }
 }
 
 fn name(file: &Path) -> String {

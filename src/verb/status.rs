@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::cli::verbs::Status;
 use crate::config::Config;
 use crate::error::Error;
+use crate::error::project::{self, Project};
 use crate::exit::Exit;
 use crate::host::{self, Host};
 use crate::profile::description::Described;
@@ -33,6 +34,8 @@ struct Report<'a> {
     replaced: Vec<&'a str>,
     dropped: &'a [&'static str],
     passed_over: Vec<String>,
+    /// The dotfile found here that waits for consent; a launch is refused until then.
+    not_allowed: Option<String>,
     recipient: Option<String>,
     pages: Vec<PageJson>,
 }
@@ -77,8 +80,12 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let option = words.profile.as_deref().map(str::parse).transpose()?;
     let directory = host::current_directory()?;
     let mut passed_over = Vec::new();
-    let profile = resolve::resolve_and_tell(option.as_ref(), host, &mut passed_over)?;
-    let profile = profile.map(|chosen| Profile::open(chosen, host)).transpose()?;
+    let (chosen, not_allowed) = match resolve::resolve_and_tell(option.as_ref(), host, &mut passed_over) {
+        // A state to tell of: a newcomer reads here which recipient is theirs.
+        Err(Error::Project(Project::NotAllowed { path })) => (None, Some(path)),
+        chosen => (chosen?, None),
+    };
+    let profile = chosen.map(|chosen| Profile::open(chosen, host)).transpose()?;
     let injection = match &profile {
         Some(profile) => Injection::decide(profile, &[], false, host)?,
         None => Injection::default(),
@@ -99,13 +106,14 @@ pub fn run(words: &Status, host: &Host, ui: Ui) -> Result<Exit, Error> {
         replaced: injection.replaced(host).collect(),
         dropped: &injection.dropped,
         passed_over: passed_over.iter().map(|path| sanitize::string(path.as_os_str())).collect(),
+        not_allowed: not_allowed.as_ref().map(|path| sanitize::string(path.as_os_str())),
         recipient: identity::recipient(host)?,
         pages: pages(&injection),
     };
     let text = if words.json {
         ui::json(&report)?
     } else {
-        lines(&report, profile.as_ref(), &directory, host, ui.layout(host))
+        lines(&report, profile.as_ref(), not_allowed.as_deref(), &directory, host, ui.layout(host))
     };
     ui::answer(&text).map(|()| Exit::Done)
 }
@@ -136,12 +144,20 @@ fn old(described: &Described, old_after: Option<u16>, today: time::Date) -> Opti
     Some(OldJson { variable: described.variable.as_str(), days })
 }
 
-fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Host, layout: Layout) -> String {
+fn lines(
+    report: &Report,
+    profile: Option<&Profile>,
+    not_allowed: Option<&Path>,
+    directory: &Path,
+    host: &Host,
+    layout: Layout,
+) -> String {
     let none = "none here; withkey add stores a key, withkey use PROFILE ties one to this directory";
     let named = match (report.profile, profile) {
         (Some(name), _) => name,
         // A dotfile: its path is the source.
         (None, Some(_)) => "",
+        (None, None) if not_allowed.is_some() => "",
         (None, None) => none,
     };
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
@@ -153,6 +169,8 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
         Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
         source => source.to_string(),
     };
+    let waiting =
+        |path: &Path| format!("dotfile {}, not allowed yet: {}", path.display(), project::line("withkey allow", path));
     let unfinished = report.keys.iter().filter_map(|key| {
         let (name, previous) = (report.profile.unwrap_or_default(), key.previous?);
         Some(format!(
@@ -164,7 +182,7 @@ fn lines(report: &Report, profile: Option<&Profile>, directory: &Path, host: &Ho
     let rows = [
         ("directory", layout.path(directory, &report.directory, host)),
         ("profile", named.to_owned()),
-        ("source", profile.map_or(String::new(), source)),
+        ("source", profile.map(source).or_else(|| not_allowed.map(waiting)).unwrap_or_default()),
         ("store", report.store.unwrap_or_default().to_owned()),
         ("keys", keys.join(", ")),
         ("helper", helpers.collect::<Vec<_>>().join(", ")),

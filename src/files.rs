@@ -67,6 +67,17 @@ pub fn read_secret(path: &Path, limit: usize, guard: Guard) -> Result<Option<Pro
     Ok(Some(bytes))
 }
 
+/// Looks whether a file, if there is one, is what `guard` asks for and holds at most `limit` bytes; reads nothing of it.
+///
+/// # Errors
+/// As [`read`].
+pub fn judge(path: &Path, limit: usize, guard: Guard) -> Result<(), Error> {
+    match open(path, guard)? {
+        Some((_, size)) if size > limit => Err(Error::TooLarge { path: path.to_owned(), limit }),
+        _ => Ok(()),
+    }
+}
+
 /// Opens and judges a file; gives it with the size it has now, 0 for a pipe.
 fn open(path: &Path, guard: Guard) -> Result<Option<(File, usize)>, Error> {
     // Without O_NONBLOCK a planted FIFO would hold us for ever; one that the user named may make us wait.
@@ -124,6 +135,9 @@ fn own_folder(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(cannot("read", folder, error)),
     };
+    if !facts.is_dir() {
+        return Err(Error::FileKind { path: folder.to_owned(), why: "it is not a directory" });
+    }
     if facts.uid() != user() {
         return Err(Error::Foreign { path: folder.to_owned() });
     }

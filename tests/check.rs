@@ -494,3 +494,61 @@ fn another_withkey_that_comes_first_is_a_problem() {
         "copy withkey",
     );
 }
+
+/// A profile `work` whose helper is a script of the user's own; gives the script.
+#[track_caller]
+fn with_helper(sandbox: &Sandbox) -> std::path::PathBuf {
+    let ran = sandbox.path("ran");
+    let script = format!("#!/bin/sh\necho x >> '{}'\necho {OTHER_KEY}\n", ran.display());
+    let program = sandbox.program("tools/key", script);
+    let folder = fs::metadata(sandbox.path("tools")).unwrap().permissions().mode();
+    fs::set_permissions(sandbox.path("tools"), Permissions::from_mode(folder & !0o022)).unwrap();
+    let outcome = sandbox.withkey(["add", "work", "--helper", program.to_str().unwrap()]).run();
+    outcome.assert_exit(0);
+    assert!(!outcome.stderr().contains("warning"), "{}", outcome.stderr());
+    program
+}
+
+#[test]
+fn a_helper_that_is_gone_or_not_to_be_run_is_a_problem_and_none_is_run() {
+    let sandbox = Sandbox::with_key();
+    let program = with_helper(&sandbox);
+    fs::remove_file(sandbox.path("ran")).unwrap();
+    check(&sandbox).assert_ok("helper", &format!("work OPENAI_API_KEY comes from {}", program.display()));
+    let mend = "name another: withkey add work OPENAI_API_KEY --replace --helper 'PROGRAM ARG'";
+    fs::set_permissions(&program, Permissions::from_mode(0o600)).unwrap();
+    check(&sandbox).assert("helper", "problem", "permission denied", mend);
+    fs::remove_file(&program).unwrap();
+    check(&sandbox).assert("helper", "problem", "work OPENAI_API_KEY: program not found: ", mend);
+    assert!(!sandbox.path("ran").exists(), "check ran the helper");
+}
+
+#[test]
+fn a_helper_that_others_may_replace_is_a_warning_and_add_says_so_too() {
+    let sandbox = Sandbox::with_key();
+    let program = with_helper(&sandbox);
+    let folder = sandbox.path("tools");
+    let again = || {
+        let words = ["add", "work", "--replace", "--helper", program.to_str().unwrap()];
+        sandbox.withkey(words).run().assert_exit(0).stderr()
+    };
+    let assert_warned = |what: &str, mend: &str| {
+        check(&sandbox).assert("helper", "warning", what, mend);
+        let text = again();
+        assert!(text.contains(&format!("withkey: warning: {what}")), "no {what:?} in:\n{text}");
+        assert_eq!(text.contains("chmod"), mend.contains("chmod"), "{text}");
+    };
+    for path in [&program, &folder] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        fs::set_permissions(path, Permissions::from_mode(mode | 0o022)).unwrap();
+        let what = format!("other users may change {}", path.display());
+        assert_warned(&what, &format!("chmod go-w {}", path.display()));
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    // Nobody is told to change the mode of a folder like /tmp.
+    fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+    assert_warned(&format!("other users may change {}", folder.display()), "name a program that is yours");
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(&program, Some(12_346), None).expect("a stranger's file can be made by root only");
+    assert_warned(&format!("{} belongs to another user", program.display()), "name a program that is yours");
+}

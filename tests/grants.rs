@@ -360,7 +360,7 @@ fn a_symbolic_link_is_neither_allowed_nor_followed() {
     symlink(&elsewhere, &path).unwrap();
     assert_not_started("link", &sandbox, "withkey: cause: it is a symbolic link\n");
     sandbox.withkey(["allow", "--revoke"]).run().assert_exit(0);
-    assert_not_started("link without a grant", &sandbox, "which is not allowed yet");
+    assert_not_started("link without a grant", &sandbox, "withkey: cause: it is a symbolic link\n");
     assert_allow_refuses(&sandbox, "", "withkey: cause: it is a symbolic link\n");
     // A folder on the way is no lie: the grant is the physical path's.
     fs::remove_file(&path).unwrap();
@@ -495,9 +495,53 @@ fn a_dotfile_planted_in_a_folder_like_tmp_is_never_used() {
     seal(&sandbox, &tmp.join(".env.age"), &format!("OPENAI_API_KEY={OTHER_KEY}\n"));
     chown(tmp.join(".env.age"), Some(12_346), Some(12_346)).expect("a stranger's file can be made by root only");
     let outcome = sandbox.withkey(["touch", "started"]).in_directory(&below).run();
-    assert_refused(&outcome, 125, "tmp/.env.age, which is not allowed yet");
+    assert_refused(&outcome, 125, &format!("withkey: error: other users may change {}\n", tmp.display()));
+    let hint = |text: &str| {
+        let pass_over = format!("or pass the file over: withkey allow --never {}/.env.age\n", tmp.display());
+        assert!(text.contains(&pass_over) && !text.contains("chmod"), "{text}");
+    };
+    hint(&outcome.stderr());
     let text = Terminal::run(&sandbox, &format!("withkey allow {}/.env.age", tmp.display())).ends(1);
     assert!(text.contains("other users may change ") && !text.contains("allow it?"), "{text}");
+    hint(&text);
+    sandbox.withkey(["allow", "--never"]).in_directory(&below).run().assert_exit(0);
+    sandbox.add("default", KEY);
+    assert_launches_with(&sandbox, &below, KEY);
+}
+
+/// `chmod go-w /dev/null` would break the machine.
+#[test]
+fn what_is_no_folder_is_called_so_whatever_its_mode() {
+    let sandbox = newcomer();
+    let text = Terminal::run(&sandbox, "withkey allow /dev/null/x").ends(1);
+    let words = "withkey: error: cannot use /dev/null\nwithkey: cause: it is not a directory\nwithkey: hint: ";
+    assert!(text.contains(words) && !text.contains("chmod"), "{text}");
+}
+
+/// `withkey allow` would refuse them, so no launch recommends it.
+#[test]
+fn what_could_never_be_allowed_is_refused_for_its_true_reason() {
+    let unfit = |spoil: &dyn Fn(&Path), part: &str| {
+        let sandbox = newcomer();
+        seal(&sandbox, &dotfile(&sandbox), &format!("OPENAI_API_KEY={KEY}\n"));
+        assert_not_started("fit", &sandbox, "which is not allowed yet");
+        spoil(&dotfile(&sandbox));
+        assert_not_started(part, &sandbox, part);
+        let outcome = sandbox.withkey(["-n", "true"]).run();
+        assert_refused(&outcome, 125, part);
+        assert!(!outcome.stderr().contains("withkey allow /"), "{}", outcome.stderr());
+        assert_allow_refuses(&sandbox, "", part);
+    };
+    let fifo = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    };
+    unfit(&fifo, "withkey: cause: it is not a regular file\n");
+    unfit(&|path| chmod(path, 0o666), "withkey: error: other users may change ");
+    unfit(&|path| chmod(path.parent().unwrap(), 0o777), "withkey: error: other users may change ");
+    unfit(&|path| chown(path, Some(12_346), None).unwrap(), " belongs to another user\n");
+    let large = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_len((1 << 20) + 1).unwrap();
+    unfit(&large, "withkey: cause: it is over 1048576 bytes\n");
 }
 
 #[test]

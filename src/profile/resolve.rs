@@ -14,6 +14,7 @@ use crate::profile::binding::{Bindings, Bound};
 use crate::profile::grant::{Grant, Said};
 use crate::profile::worktree::{self, Git};
 use crate::profile::{Name, ProfileName, description};
+use crate::store::project;
 use crate::ui::sanitize;
 
 /// A project's dotfile.
@@ -170,7 +171,11 @@ fn nearest(
     let Some(path) = dotfile_in(directory) else { return Ok(None) };
     match Grant::read(folders, &path)? {
         // A dotfile that is not used must not be passed over in silence: its project expects its own key.
-        None => Err(Project::NotAllowed { path }.into()),
+        None => {
+            // Nor is consent asked for to what would be refused then.
+            project::judge_found(&path)?;
+            Err(Project::NotAllowed { path }.into())
+        }
         Some(grant) if matches!(grant.said, Said::Never) => {
             passed_over.push(path);
             Ok(None)

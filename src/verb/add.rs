@@ -19,6 +19,7 @@ use crate::store::{self, dotenv, helper, intake};
 use crate::ui::Ui;
 use crate::ui::layout::tilde;
 use crate::ui::prompt::Prompt;
+use crate::verb::check::helper::weakness;
 use crate::verb::online::{Asker, run_key_of};
 
 mod project;
@@ -129,6 +130,12 @@ fn from_helper(
         return Err(Error::Helper(Helper::KeyInWords { variable: variable.to_string() }));
     }
     intake::say_odd(variable, &given.odd, "used", ui);
+    if let Some(weakness) = weakness(&path) {
+        ui.warn(&weakness.what);
+        if let Some(mend) = weakness.mend {
+            ui.hint(&mend);
+        }
+    }
     Ok((helper, given.key))
 }
 

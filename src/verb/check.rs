@@ -16,6 +16,7 @@ mod completions;
 mod environment;
 mod files;
 mod finding;
+pub(super) mod helper;
 mod identity;
 mod keychain;
 mod keyring;
@@ -43,6 +44,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
     findings.extend(identity::probe(&described, host));
     findings.extend(bindings::probe(folders));
     findings.extend(profiles::probe(&described, &examined, host, ui));
+    findings.extend(helper::probe(&described, host));
     match Config::read(host) {
         Ok(config) => {
             findings.push(log::probe(&config, folders));

@@ -127,6 +127,14 @@ pub fn keychain_answers(host: &Host, ui: Ui) -> Result<(), Error> {
     keychain::Keychain::new(host, ui)?.probe()
 }
 
+/// Whether the keychain can be read now without anybody being asked.
+///
+/// # Errors
+/// Why not.
+pub fn keychain_is_open(host: &Host, ui: Ui) -> Result<(), Error> {
+    keychain::Keychain::new(host, ui)?.is_open()
+}
+
 /// The store of a new profile for which none is named: the keychain if one answers here, else the dotfile.
 ///
 /// # Errors

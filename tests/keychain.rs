@@ -273,6 +273,39 @@ fn the_line_that_unlocks_from_elsewhere_does() {
 }
 
 #[test]
+fn check_reads_what_is_kept_and_asks_for_nothing() {
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let mut bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        // Whoever asks here would be seen to ask.
+        bus.prompter(&["wait"]);
+        let check = || sandbox.withkey(["check"]).set("DISPLAY", ":77").run();
+        let found = check();
+        assert!(found.stdout().contains("it answers; 1 profile is kept there"), "{found:?}");
+        assert!(found.stdout().contains("default opens: OPENAI_API_KEY"), "{found:?}");
+        bus.lock();
+        let found = check();
+        found.assert_exit(0);
+        assert!(found.stdout().contains("its keys were not read: it is locked"), "{found:?}");
+        assert!(!bus.last_output().contains("asked"), "check asked: {}", bus.last_output());
+    });
+}
+
+#[test]
+fn check_misses_a_key_that_the_keychain_lost() {
+    outliving_the_race(|| {
+        let sandbox = sandbox();
+        let bus = Bus::with_keyring(&sandbox);
+        sandbox.add("default", KEY);
+        bus.secret_tool(&["clear", "service", "withkey", "username", "default/OPENAI_API_KEY"], "");
+        let found = sandbox.withkey(["check"]).run();
+        found.assert_exit(1);
+        assert!(found.stdout().contains("problem"), "{found:?}");
+    });
+}
+
+#[test]
 fn a_profile_moves_both_ways_with_all_that_belongs_to_it() {
     outliving_the_race(|| {
         let sandbox = sandbox();

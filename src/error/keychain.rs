@@ -53,6 +53,12 @@ impl Keychain {
         matches!(self, Self::NoBus | Self::NoService)
     }
 
+    /// Whether it is there and only locked.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::LockedElsewhere | Self::LockedWithoutScreen | Self::LockedWithoutPrompter)
+    }
+
     pub(super) fn words(&self) -> Words {
         let locked = |cause| Words::new("the keychain is locked").cause(cause);
         match self {

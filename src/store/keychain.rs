@@ -27,7 +27,7 @@ mod look;
 
 use std::cell::RefCell;
 
-use item::Job;
+use item::{Job, Locked};
 use ledger::Ledger;
 use wait::Patience;
 
@@ -63,7 +63,15 @@ impl<'a> Keychain<'a> {
     /// # Errors
     /// Why not.
     pub fn probe(&self) -> Result<(), Error> {
-        self.patience.probe(false)
+        self.patience.probe(Locked::Leave)
+    }
+
+    /// Whether keys could be read here now without anybody being asked.
+    ///
+    /// # Errors
+    /// Why not; that it is locked, for one.
+    pub fn is_open(&self) -> Result<(), Error> {
+        self.patience.probe(Locked::Fails)
     }
 
     fn get(&self, users: impl IntoIterator<Item = String>) -> Result<Vec<Option<Key>>, Error> {
@@ -174,7 +182,7 @@ impl Store for Keychain<'_> {
     }
 
     fn prepare(&self) -> Result<(), Error> {
-        self.patience.probe(true)
+        self.patience.probe(Locked::Unlock)
     }
 
     fn stage(&self, name: &ProfileName, old: Option<&Description>, changes: &[Change]) -> Result<String, Error> {

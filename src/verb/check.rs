@@ -39,7 +39,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let (mut findings, examined) = examined(words, &described, host)?;
     findings.extend(memory::probe());
     findings.extend(keyring::probe());
-    findings.push(keychain::probe(&described, host, ui));
+    findings.extend(keychain::probe(&described, &examined, host, ui)?);
     findings.extend(files::probe(folders));
     findings.extend(identity::probe(&described, host));
     findings.extend(bindings::probe(folders));

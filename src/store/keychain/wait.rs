@@ -66,16 +66,13 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Looks whether a new item could be kept; unlocks the place for it if `unlock` and a prompt can be seen.
+    /// Looks whether a new item could be kept, and does with a locked place for it as `locked` says. Where nobody would see
+    /// a prompt, a locked one is a failure in any case.
     ///
     /// # Errors
     /// Why not.
-    pub fn probe(&self, unlock: bool) -> Result<(), Error> {
-        let locked = match self.unseen() {
-            Some(_) => Locked::Fails,
-            None if unlock => Locked::Unlock,
-            None => Locked::Leave,
-        };
+    pub fn probe(&self, locked: Locked) -> Result<(), Error> {
+        let locked = if self.unseen().is_some() { Locked::Fails } else { locked };
         let task = move |answer: &mut [u8]| item::probe(locked, answer);
         let start = Apart::start(item::room_for(&[]), task);
         let answer = self.wait_for(start.map_err(apart)?, Vec::new(), true)?;

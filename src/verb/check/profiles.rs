@@ -50,7 +50,7 @@ pub fn probe(described: &[Described], examined: &[ProfileName], host: &Host, ui:
     };
     match opener {
         Ok(opener) => {
-            findings.extend(dotfiles.into_iter().map(|(name, description)| opens(&*opener, name, description)))
+            findings.extend(dotfiles.into_iter().map(|(name, description)| opens(DOTFILE, &*opener, name, description)))
         }
         // The probe of the identity has said so.
         Err(_) => {
@@ -62,14 +62,14 @@ pub fn probe(described: &[Described], examined: &[ProfileName], host: &Host, ui:
 }
 
 /// Reads every key of the profile.
-fn opens(store: &dyn Store, name: &ProfileName, description: &Description) -> Finding {
+pub fn opens(probe: &'static str, store: &dyn Store, name: &ProfileName, description: &Description) -> Finding {
     let variables: Vec<_> = description.variables.iter().map(|described| &described.variable).collect();
     match store.read(name, description, &variables) {
         Ok(keys) => {
             let names: Vec<_> = variables.iter().map(ToString::to_string).collect();
             let what = if keys.is_empty() { "no key".to_owned() } else { names.join(", ") };
-            Finding::ok(DOTFILE, format!("{name} opens: {what}"))
+            Finding::ok(probe, format!("{name} opens: {what}"))
         }
-        Err(error) => Finding::problem_of(DOTFILE, &error),
+        Err(error) => Finding::problem_of(probe, &error),
     }
 }

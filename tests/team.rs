@@ -77,6 +77,19 @@ fn started() -> Sandbox {
     sandbox
 }
 
+/// A personal key that is shared is replaced in two places, and the second one is easily forgotten.
+#[test]
+fn rotate_names_a_dotfile_that_holds_the_same_key() {
+    let sandbox = started();
+    let holds = format!("{} holds this very key, for everybody who can open it\n", dotfile(&sandbox).display());
+    for (profile, key, named) in [("same", KEY, true), ("other", OTHER_KEY, false)] {
+        sandbox.add(profile, key);
+        let outcome = sandbox.withkey(["rotate", profile]).input("sk-test-rotated-0123456789abcdefgh").run();
+        outcome.assert_exit(0);
+        assert_eq!(outcome.stderr().contains(&holds), named, "{profile}: {outcome:?}");
+    }
+}
+
 // ---- -f ----
 
 #[test]

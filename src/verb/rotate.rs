@@ -101,6 +101,9 @@ fn say_uses(uses: &Uses, ui: Ui) {
     for (program, directory, time) in &uses.launches {
         ui.notice(&format!("used by {program} in {directory}, last at {time}"));
     }
+    for path in &uses.dotfiles {
+        ui.warn(&format!("{} holds this very key, for everybody who can open it", path.display()));
+    }
     if uses.default {
         ui.notice("used wherever nothing else is chosen: it is the default");
     }

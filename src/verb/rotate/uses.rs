@@ -9,6 +9,7 @@ use crate::key::Key;
 use crate::log;
 use crate::memory;
 use crate::profile::binding::Bindings;
+use crate::profile::grant::{Grant, Said};
 use crate::profile::{ProfileName, Variable};
 
 /// How many programs are told of at most.
@@ -21,6 +22,8 @@ pub struct Uses {
     pub directories: Vec<PathBuf>,
     /// Programs that were launched with the key since it was added: name, directory, last time.
     pub launches: Vec<(String, String, String)>,
+    /// Dotfiles of projects that were allowed and hold this very key under this variable.
+    pub dotfiles: Vec<PathBuf>,
     /// Whether the profile is the default's.
     pub default: bool,
     /// Clear files in those directories that hold the key, and the first line that does.
@@ -29,7 +32,7 @@ pub struct Uses {
     pub unread: Vec<PathBuf>,
 }
 
-/// Looks at the bindings, at the log, and at the `.env*` files of the directories that are bound to `name`.
+/// Looks at the bindings, at the log, at the grants, and at the `.env*` files of the directories that are bound to `name`.
 ///
 /// # Errors
 /// When the bindings cannot be read.
@@ -39,6 +42,7 @@ pub struct Uses {
 pub fn of(name: &ProfileName, variable: &Variable, key: &Key, host: &Host) -> Result<Uses, Error> {
     // A log that cannot be read is no reason to keep an old key.
     let mut uses = Uses { launches: launches(name, variable, host).unwrap_or_default(), ..Uses::default() };
+    uses.dotfiles = dotfiles(variable, key, host)?;
     for bound in Bindings::read(host.folders()?)?.all()?.into_iter().filter(|bound| bound.profile == *name) {
         match bound.directory {
             Some(directory) => uses.directories.push(directory),
@@ -49,6 +53,21 @@ pub fn of(name: &ProfileName, variable: &Variable, key: &Key, host: &Host) -> Re
         look_into(&directory, key, &mut uses);
     }
     Ok(uses)
+}
+
+/// By the keyed hashes of the grants: no dotfile is opened.
+fn dotfiles(variable: &Variable, key: &Key, host: &Host) -> Result<Vec<PathBuf>, Error> {
+    let folders = host.folders()?;
+    let copy = Key::new(key.expose()).map_err(|source| Error::System { doing: "keep a key in memory", source })?;
+    let wanted = [(variable.clone(), copy)];
+    let mut holding = Vec::new();
+    for grant in Grant::all(folders)?.into_iter().filter(|grant| matches!(grant.said, Said::Allowed { .. })) {
+        let difference = grant.compare(&wanted, folders)?;
+        if difference.new.is_empty() && difference.changed.is_empty() {
+            holding.push(grant.path);
+        }
+    }
+    Ok(holding)
 }
 
 /// What the log says, the latest use first: each program and directory once.

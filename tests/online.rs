@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
+#[path = "common/protected.rs"]
+mod protected;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
@@ -590,4 +592,22 @@ fn nothing_is_ever_asked_unasked() {
         stage.sandbox.withkey(words).input(KEY).run().assert_exit(0);
     }
     assert_eq!(stage.upstream.listener.count(), 0);
+}
+
+/// A pipe can be read once, and a person should be asked once.
+#[test]
+fn all_profiles_are_asked_about_with_one_opening_of_the_identity() {
+    let stage = Stage::new();
+    for profile in ["one", "three", "two"] {
+        stage.sandbox.add(profile, KEY);
+    }
+    protected::protect_with(&stage.sandbox, "open sesame");
+    stage.upstream.answers(Reply::json(200, &[], "{}"));
+    let (read_end, mut pipe) = common::pipe().unwrap();
+    std::io::Write::write_all(&mut pipe, b"open sesame\n").unwrap();
+    drop(pipe);
+    let start = stage.sandbox.withkey(["check", "--online", "--all"]).descriptor(9, read_end);
+    let outcome = start.set("WITHKEY_PASSPHRASE_FILE", "/dev/fd/9").run();
+    outcome.assert_exit(0);
+    assert_eq!(outcome.stdout().lines().filter(|line| line.contains("works")).count(), 3, "{outcome:?}");
 }

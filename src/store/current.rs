@@ -20,8 +20,8 @@ pub struct Current<'a> {
     pub store: Box<dyn Store + 'a>,
 }
 
-/// Reads the keys of the variables that `choose` picks by the description. May prompt for what opens the store; it is not
-/// opened when nothing is picked.
+/// Reads the keys of the variables that `choose` picks by the description. May prompt for what opens the store, unless that
+/// is done: `opened` is one that gave keys of another profile. It is not opened when nothing is picked.
 ///
 /// # Errors
 /// When there is no such profile, `choose` fails, or a key cannot be read.
@@ -32,9 +32,9 @@ pub fn read<'a>(
     name: &ProfileName,
     host: &'a Host,
     ui: Ui,
+    mut opened: Option<Box<dyn Store + 'a>>,
     choose: impl Fn(&Description) -> Result<Vec<Variable>, Error>,
 ) -> Result<Current<'a>, Error> {
-    let mut opened: Option<Box<dyn Store + 'a>> = None;
     for _ in 0..LOOKS {
         let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
         let description = Description::read(host.folders()?, name)?.ok_or_else(unknown)?;

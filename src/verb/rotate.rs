@@ -66,7 +66,7 @@ fn meant(
 fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let asker = words.online.then(|| Asker::new(words.proxy.as_deref(), host)).transpose()?;
     // Whatever can go wrong goes wrong before the key is taken in: its owner may see it once only.
-    let Current { description, keys, store } = current::read(name, host, ui, |description| {
+    let Current { description, keys, store } = current::read(name, host, ui, None, |description| {
         if description.store == StoreKind::Helper {
             return Err(Error::Helper(Helper::KeptElsewhere { profile: name.to_string() }));
         }

@@ -10,7 +10,8 @@ use crate::key::Key;
 use crate::profile::description;
 use crate::profile::{Chosen, Description, Name, Profile, ProfileName, Source, Variable, resolve};
 use crate::provider::answer::Answer;
-use crate::store::{current, project};
+use crate::store::current::{self, Current};
+use crate::store::{Store, project};
 use crate::ui::{self, Ui, sanitize};
 use crate::verb::online::{Asked, Asker, NOBODY, run_key_of};
 
@@ -53,6 +54,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
     let mut exit = None;
     let mut keys = Vec::new();
     let mut unread = Vec::new();
+    let mut opened = None;
     for chosen in chosen {
         let each = |key: KeyJson, answer: Option<&Answer>| {
             if !words.json {
@@ -64,7 +66,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
             }
             Ok(())
         };
-        if let Err(error) = profile(chosen, &asker, host, ui, each) {
+        if let Err(error) = profile(chosen, &mut opened, &asker, host, ui, each) {
             unread.push(error);
         }
     }
@@ -112,14 +114,21 @@ fn shown(name: &Name) -> String {
     name.profile().map_or_else(|| name.to_string(), ToString::to_string)
 }
 
-/// What is known of the chosen profile or dotfile, and those of its keys that somebody can be asked about.
-fn keys_of(chosen: Chosen, host: &Host, ui: Ui) -> Result<(Description, Vec<(Variable, Key)>), Error> {
+/// What is known of the chosen profile or dotfile, and those of its keys that somebody can be asked about. `opened` is the
+/// store of the profile before, so that nobody is asked for a passphrase twice.
+fn keys_of<'a>(
+    chosen: Chosen,
+    opened: &mut Option<Box<dyn Store + 'a>>,
+    host: &'a Host,
+    ui: Ui,
+) -> Result<(Description, Vec<(Variable, Key)>), Error> {
     if let Name::Profile(name) = &chosen.name {
-        let current = current::read(name, host, ui, |description| {
+        let Current { description, keys, store } = current::read(name, host, ui, opened.take(), |description| {
             let variables = description.variables.iter().map(|described| &described.variable);
             Ok(variables.filter(|variable| run_key_of(variable).is_some()).cloned().collect())
         })?;
-        return Ok((current.description, current.keys));
+        *opened = Some(store);
+        return Ok((description, keys));
     }
     let mut profile = Profile::open(chosen, host)?;
     project::open_chosen(&mut profile, host)?;
@@ -128,15 +137,16 @@ fn keys_of(chosen: Chosen, host: &Host, ui: Ui) -> Result<(Description, Vec<(Var
 }
 
 /// Asks about the keys of one profile. Its store is opened once, and only for keys that somebody can be asked about.
-fn profile(
+fn profile<'a>(
     chosen: Chosen,
+    opened: &mut Option<Box<dyn Store + 'a>>,
     asker: &Asker,
-    host: &Host,
+    host: &'a Host,
     ui: Ui,
     mut each: impl FnMut(KeyJson, Option<&Answer>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let shown = shown(&chosen.name);
-    let (description, keys) = keys_of(chosen, host, ui)?;
+    let (description, keys) = keys_of(chosen, opened, host, ui)?;
     for described in &description.variables {
         let key = keys.iter().find(|(variable, _)| *variable == described.variable).map(|(_, key)| key);
         let asked = match key {

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
+#[path = "common/protected.rs"]
+mod protected;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
@@ -299,4 +301,16 @@ fn an_undo_or_finish_that_is_cut_short_can_be_typed_again() {
         let (saved, home) = (sandbox.path("saved"), sandbox.home());
         sandbox.directly(["/bin/mv", saved.to_str().unwrap(), home.to_str().unwrap()]).run().assert_exit(0);
     }
+}
+
+/// A passphrase that is asked for again behind the key, and then mistyped, would cost a key that was shown once.
+#[test]
+fn the_identity_is_opened_once_and_before_the_new_key() {
+    let sandbox = sandbox();
+    protected::protect_with(&sandbox, "open sesame");
+    let (read_end, mut pipe) = common::pipe().unwrap();
+    std::io::Write::write_all(&mut pipe, b"open sesame\n").unwrap();
+    drop(pipe);
+    let start = sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(OTHER_KEY).descriptor(9, read_end);
+    start.set("WITHKEY_PASSPHRASE_FILE", "/dev/fd/9").run().assert_exit(0);
 }

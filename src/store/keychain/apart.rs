@@ -31,14 +31,17 @@ impl Apart {
     /// When there is no memory, or no process more.
     ///
     /// # Secrets
-    /// What the task holds on its heap and stack is wiped before its process ends.
+    /// What the task holds on its heap and stack is wiped before its process ends by itself. One that is killed, because of
+    /// the time limit or withkey's own end, wipes nothing; like withkey it can be neither dumped nor traced by its user.
     pub fn start(size: usize, task: impl FnOnce(&mut [u8])) -> io::Result<Self> {
         let mut answer = Protected::shared(size)?;
         let (ended, alive) = pipe()?;
         let sigchld = Sigchld::look();
         // SAFETY: a plain system call.
         let parent = unsafe { libc::getpid() };
-        // SAFETY: this process has one thread, so the child may go on as if nothing had happened.
+        // SAFETY: a launch has one thread here, so the child may go on as if nothing had happened. Behind `--online` a
+        // thread that looks a host up may be left: the C library gives the child its own locks back, and the task takes no
+        // lock that such a thread could hold.
         let child = unsafe { libc::fork() };
         match child {
             -1 => Err(io::Error::last_os_error()),

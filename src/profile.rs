@@ -129,6 +129,12 @@ impl Name {
     }
 }
 
+impl From<ProfileName> for String {
+    fn from(name: ProfileName) -> Self {
+        name.0
+    }
+}
+
 impl From<ProfileName> for Name {
     fn from(name: ProfileName) -> Self {
         Self::Profile(name)

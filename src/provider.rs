@@ -311,10 +311,15 @@ pub fn prefix_of(key: &[u8]) -> Option<(&'static str, Vec<&'static Provider>)> {
 /// letters and digits in a row with three digits among them, as no name has.
 #[must_use]
 pub fn looks_like_key(word: &str) -> bool {
+    // Before the table: a completion asks this of ten thousand names.
+    const RUN: usize = 16;
+    if word.len() <= RUN {
+        return false;
+    }
     let Some((prefix, _)) = prefix_of(word.as_bytes()) else { return false };
     let rest = word.get(prefix.len()..).unwrap_or_default();
     rest.split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|run| run.len() >= 16 && run.bytes().filter(u8::is_ascii_digit).count() >= 3)
+        .any(|run| run.len() >= RUN && run.bytes().filter(u8::is_ascii_digit).count() >= 3)
 }
 
 #[cfg(test)]

@@ -8,6 +8,16 @@ use std::os::unix::ffi::OsStrExt;
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
+    push(&mut cleaned, text);
+    cleaned
+}
+
+/// Adds such a text to another.
+pub fn push(cleaned: &mut String, text: &str) {
+    // Nearly everything is clean.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return cleaned.push_str(text);
+    }
     for c in text.chars() {
         if c.is_control() || is_deceiving(c) {
             let _ = write!(cleaned, "{}", c.escape_unicode());
@@ -15,7 +25,6 @@ pub fn clean(text: &str) -> String {
             cleaned.push(c);
         }
     }
-    cleaned
 }
 
 fn is_deceiving(c: char) -> bool {

@@ -44,9 +44,9 @@ pub fn run(words: &[String], host: &Host) {
     };
     let mut text = head + "\n";
     for (value, meaning) in offers(expected.kind, &expected.typed, host) {
-        text += &sanitize::clean(&value);
+        sanitize::push(&mut text, &value);
         text.push('\t');
-        text += &sanitize::clean(&meaning);
+        sanitize::push(&mut text, &meaning);
         text.push('\n');
     }
     // A shell that has stopped reading has no use for it.
@@ -78,7 +78,7 @@ fn profiles(typed: &str, host: &Host) -> Vec<Offer> {
     let Ok(folders) = host.folders() else { return Vec::new() };
     let names = description::names_beginning(folders, typed).unwrap_or_default();
     if names.len() > DETAILED {
-        return names.iter().map(|name| (name.to_string(), String::new())).collect();
+        return names.into_iter().map(|name| (name.into(), String::new())).collect();
     }
     let bindings = Bindings::read(folders).and_then(|bindings| bindings.all()).unwrap_or_default();
     names.iter().map(|name| (name.to_string(), details(name, &bindings, host))).collect()

@@ -114,12 +114,14 @@ impl<'a> Keychain<'a> {
         changes: &[Change],
     ) -> Result<(Vec<Job>, Ledger), Error> {
         let mut ledger = old.map_or_else(Ledger::default, Ledger::of).next();
+        // Of previous keys too: whatever a description names is replaced by way of a second item.
+        let kept = old.map_or(Ok(Vec::new()), Description::kept)?;
         let mut jobs = Vec::new();
         for change in changes {
-            let (item, known) = (user(name, change.variable()), old.and_then(|old| old.variable(change.variable())));
+            let item = user(name, change.variable());
             match change {
                 Change::Remove(variable) => ledger.gone.push((*variable).clone()),
-                Change::Put(variable, key) if known.is_some() => {
+                Change::Put(variable, key) if kept.contains(variable) => {
                     jobs.push(Job::write(staged(name, variable), copy(key)?));
                     ledger.staged.push((*variable).clone());
                 }

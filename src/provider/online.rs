@@ -1,7 +1,7 @@
 //! Asking a provider about a key: one GET over verified TLS, to the one host that is configured.
 
-use super::Check;
 use super::answer::Reply;
+use super::check::Check;
 
 /// How long the whole question may take, from the host's name to the answer's last byte, in seconds.
 #[cfg(feature = "online")]
@@ -49,7 +49,7 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
     use ureq::http::HeaderValue;
     use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-    use super::Sent;
+    use super::check::Sent;
     use crate::memory::Protected;
 
     let (name, scheme): (_, &[u8]) = match check.sent {

@@ -1,7 +1,10 @@
 //! Who issues keys: one row each. Another provider costs a row, and the rows are why this page is a long one.
 
+pub mod address;
 pub mod answer;
 pub mod check;
+#[cfg(feature = "online")]
+mod lookup;
 pub mod online;
 
 use answer::Answer;

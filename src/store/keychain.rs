@@ -15,11 +15,6 @@ mod ledger;
 mod wait;
 
 #[cfg(target_os = "linux")]
-mod apart;
-#[cfg(not(target_os = "linux"))]
-#[path = "keychain/apart_thread.rs"]
-mod apart;
-#[cfg(target_os = "linux")]
 mod look;
 #[cfg(not(target_os = "linux"))]
 #[path = "keychain/look_apple.rs"]

@@ -237,6 +237,7 @@ fn clear_copies_in_bound_directories_are_named_and_left_alone() {
     sandbox.file("project/.env.local", "OPENAI_API_KEY=sk-test-somebody-elses-0123456789\n", 0o644);
     sandbox.file("project/.envrc", format!("export OPENAI_API_KEY='{KEY}'"), 0o644);
     sandbox.file("project/env", &line, 0o644);
+    sandbox.file("project/.env.age", &line, 0o644);
     sandbox.file("elsewhere/.env", &line, 0o644);
     std::os::unix::fs::symlink("/dev/zero", sandbox.path("project/.env.zero")).unwrap();
     nix::unistd::mkfifo(&sandbox.path("project/.env.pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();

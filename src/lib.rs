@@ -2,7 +2,7 @@
 //!
 //! The path: argv → [`cli::Request`] → program → chosen profile → key → environment → `execve`. [`run`] and
 //! [`launch::run`] tell the whole of it. Rooms use only those below them: launch, verb > store, cli > profile, config >
-//! ui > program, log, files, host, key > error > exit, memory, provider.
+//! ui > program, log, files, host, key > error > provider > exit, apart > memory.
 
 #[cfg(windows)]
 compile_error!("withkey runs on Linux and macOS: Windows has no execve, which withkey is made of");
@@ -10,6 +10,11 @@ compile_error!("withkey runs on Linux and macOS: Windows has no execve, which wi
 use std::panic::{self, AssertUnwindSafe};
 
 pub mod advice;
+#[cfg(target_os = "linux")]
+mod apart;
+#[cfg(not(target_os = "linux"))]
+#[path = "apart/thread.rs"]
+mod apart;
 pub mod cli;
 pub mod config;
 pub mod error;

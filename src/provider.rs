@@ -1,7 +1,14 @@
-//! Who issues keys: one row each. Another provider costs a row.
+//! Who issues keys: one row each. Another provider costs a row, and the rows are why this page is a long one.
 
+pub mod address;
 pub mod answer;
+pub mod check;
+#[cfg(feature = "online")]
+mod lookup;
 pub mod online;
+
+use answer::Answer;
+use check::{Check, Looks, OTHER_ADDRESS, OTHER_COUNTRY, Says, Sent};
 
 /// A provider and what withkey knows about its keys.
 #[derive(Debug)]
@@ -38,33 +45,6 @@ impl Provider {
 
 /// How OpenAI's keys of service accounts begin.
 const SERVICE_PREFIX: &str = "sk-svcacct-";
-/// A question to the provider that spends nothing: one GET with the key.
-#[derive(Debug)]
-pub struct Check {
-    /// The provider's name in config.toml: `[providers.openai]`.
-    pub id: &'static str,
-    /// What `base_url` of config.toml replaces, as the provider's own clients do.
-    pub base: &'static str,
-    /// What stands behind it.
-    pub path: &'static str,
-    /// How the key is sent.
-    pub sent: Sent,
-    /// What else the provider wants to be sent.
-    pub headers: &'static [(&'static str, &'static str)],
-    /// Codes, types and pieces of text by which it says, beside `invalid_api_key`, that a key is none. In small letters.
-    pub wrong_key: &'static [&'static str],
-    /// What it tells of a key that works: our word for it, and where it stands in the answer (JSON pointer, RFC 6901).
-    pub tells: &'static [(&'static str, &'static str)],
-}
-
-/// The header in which a provider wants the key.
-#[derive(Clone, Copy, Debug)]
-pub enum Sent {
-    /// `Authorization: Bearer KEY`.
-    Bearer,
-    /// A header of this name, which holds the key alone.
-    Named(&'static str),
-}
 
 /// What stands under [`Provider::prefixes`] of OpenAI for a key that administrates.
 pub const ADMIN_PREFIX: &str = "sk-admin-";
@@ -84,7 +64,14 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/models",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &["incorrect api key"],
+            says: &[
+                Says {
+                    words: &["unsupported_country_region_territory", "country, region, or territory not supported"],
+                    means: Answer::Account(OTHER_COUNTRY),
+                },
+                Says { words: &["incorrect api key"], means: Answer::Invalid },
+            ],
+            catches: &[],
             tells: &[],
         },
         keys_page: "https://platform.openai.com/api-keys",
@@ -107,7 +94,13 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/v1/models",
             sent: Sent::Named("x-api-key"),
             headers: &[("anthropic-version", "2023-06-01")],
-            wrong_key: &["authentication_error"],
+            says: &[
+                Says { words: &["billing_error", "credit balance is too low"], means: Answer::Money("billing") },
+                Says { words: &["permission_error"], means: Answer::Permission(None) },
+                Says { words: &["rate_limit_error"], means: Answer::Wait(None) },
+                Says { words: &["authentication_error"], means: Answer::Invalid },
+            ],
+            catches: &[],
             tells: &[],
         },
         keys_page: "https://platform.claude.com/settings/keys",
@@ -130,7 +123,24 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/v1beta/models",
             sent: Sent::Named("x-goog-api-key"),
             headers: &[],
-            wrong_key: &["api_key_invalid", "api key not valid", "api key expired", "reported as leaked"],
+            says: &[
+                Says { words: &["api_key_ip_address_blocked"], means: Answer::Account(OTHER_ADDRESS) },
+                Says {
+                    words: &["failed_precondition", "location is not supported"],
+                    means: Answer::Account(OTHER_COUNTRY),
+                },
+                Says { words: &["consumer_suspended"], means: Answer::Account("its account is suspended") },
+                Says {
+                    words: &["service_disabled", "api_key_service_blocked", "api_key_http_referrer_blocked"],
+                    means: Answer::Permission(None),
+                },
+                Says { words: &["resource_exhausted"], means: Answer::Wait(None) },
+                Says {
+                    words: &["api_key_invalid", "api key not valid", "api key expired", "reported as leaked"],
+                    means: Answer::Invalid,
+                },
+            ],
+            catches: &[],
             tells: &[],
         },
         keys_page: "https://aistudio.google.com/apikey",
@@ -152,7 +162,8 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/models",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &[],
+            says: &[],
+            catches: &[],
             tells: &[],
         },
         keys_page: "https://console.groq.com/keys",
@@ -175,7 +186,14 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/key",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &["no auth credentials found", "user not found", "invalid api key"],
+            says: &[
+                Says { words: &["insufficient credits"], means: Answer::Money("billing") },
+                Says {
+                    words: &["no auth credentials found", "user not found", "invalid api key"],
+                    means: Answer::Invalid,
+                },
+            ],
+            catches: &[("/data/limit_remaining", Looks::UsedUp, Answer::Money("billing"))],
             tells: &[
                 ("name", "/data/label"),
                 ("used", "/data/usage"),
@@ -202,7 +220,8 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/models",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &["unauthorized"],
+            says: &[Says { words: &["unauthorized"], means: Answer::Invalid }],
+            catches: &[],
             tells: &[],
         },
         keys_page: "https://console.mistral.ai/api-keys",
@@ -225,7 +244,15 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/api-key",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &["incorrect api key", "invalid api key"],
+            says: &[
+                Says { words: &["credits"], means: Answer::Money("billing") },
+                Says { words: &["incorrect api key", "invalid api key"], means: Answer::Invalid },
+            ],
+            catches: &[
+                ("/api_key_blocked", Looks::True, Answer::Account("it is blocked or switched off")),
+                ("/api_key_disabled", Looks::True, Answer::Account("it is blocked or switched off")),
+                ("/team_blocked", Looks::True, Answer::Account("its team is blocked")),
+            ],
             tells: &[("name", "/name")],
         },
         keys_page: "https://console.x.ai",
@@ -244,7 +271,11 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/user/balance",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &["authentication_error", "authentication fails"],
+            says: &[
+                Says { words: &["insufficient balance"], means: Answer::Money("billing") },
+                Says { words: &["authentication_error", "authentication fails"], means: Answer::Invalid },
+            ],
+            catches: &[("/is_available", Looks::False, Answer::Money("billing"))],
             tells: &[("balance", "/balance_infos/0/total_balance"), ("currency", "/balance_infos/0/currency")],
         },
         keys_page: "https://platform.deepseek.com/api_keys",
@@ -266,11 +297,15 @@ pub static PROVIDERS: &[Provider] = &[
             path: "/api/whoami-v2",
             sent: Sent::Bearer,
             headers: &[],
-            wrong_key: &[
-                "invalid username or password",
-                "invalid credentials in authorization header",
-                "invalid user token",
-            ],
+            says: &[Says {
+                words: &[
+                    "invalid username or password",
+                    "invalid credentials in authorization header",
+                    "invalid user token",
+                ],
+                means: Answer::Invalid,
+            }],
+            catches: &[],
             tells: &[
                 ("account", "/name"),
                 ("name", "/auth/accessToken/displayName"),

@@ -119,6 +119,32 @@ pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store +
     }
 }
 
+/// Every store of one user, of which each is opened once at most: whatever goes from one to another asks once for what opens
+/// them.
+pub struct Stores<'a>([Box<dyn Store + 'a>; 3]);
+
+impl<'a> Stores<'a> {
+    /// All of them. Opens nothing yet.
+    ///
+    /// # Errors
+    /// As [`of`].
+    pub fn new(host: &'a Host, ui: Ui) -> Result<Self, Error> {
+        let [keychain, dotfile, helper] = StoreKind::ALL.map(|kind| of(kind, host, ui));
+        Ok(Self([keychain?, dotfile?, helper?]))
+    }
+
+    /// The one of that kind.
+    #[must_use]
+    pub fn of(&self, kind: StoreKind) -> &dyn Store {
+        let [keychain, dotfile, helper] = &self.0;
+        match kind {
+            StoreKind::Keychain => &**keychain,
+            StoreKind::Dotfile => &**dotfile,
+            StoreKind::Helper => &**helper,
+        }
+    }
+}
+
 /// Whether a keychain answers here that could take a key. Asks nobody.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod add;
 mod allow;
 mod check;
 pub mod completions;
+mod env_files;
 mod list;
 mod lock;
 mod log;

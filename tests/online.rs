@@ -408,6 +408,62 @@ fn a_proxy_is_used_when_it_is_asked_for_and_sees_no_key() {
 }
 
 #[test]
+fn what_the_proxy_does_is_not_called_the_providers_doing() {
+    let stage = Stage::new();
+    stage.sandbox.add("default", KEY);
+    let answering = |answer: &'static [u8]| {
+        Listener::start([127, 0, 0, 1].into(), move |mut client| {
+            let _ = std::io::Write::write_all(&mut client, answer);
+            let _ = std::io::Read::read_to_end(&mut client, &mut Vec::new());
+        })
+    };
+    let refusing = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    let silent = answering(b"");
+    let (_socket, deaf) = upstream::deaf_port();
+    // A name that no resolver has to ask anybody about: a part of it is over 63 bytes.
+    let nobody = format!("{}.example", "a".repeat(64));
+    for (proxy, said) in [
+        (format!("http://{nobody}:3128"), format!("the proxy {nobody}: the host's name is not known")),
+        (format!("http://me:secret@127.0.0.1:{deaf}"), "the proxy 127.0.0.1: connection refused".to_owned()),
+        (format!("127.0.0.1:{}", refusing.port()), "the proxy 127.0.0.1: it refuses".to_owned()),
+        (
+            format!("http://127.0.0.1:{}", silent.port()),
+            "no answer within 10 seconds, through the proxy 127.0.0.1".to_owned(),
+        ),
+        ("socks5://127.0.0.1:1080".to_owned(), "--proxy wants an address such as http://proxy.example:3128".to_owned()),
+    ] {
+        let outcome = stage.check(&["--proxy", &proxy]);
+        outcome.assert_exit(1).assert_stderr("");
+        assert!(outcome.stdout().contains(&format!("could not ask: {said} (127.0.0.1)\n")), "{proxy}: {outcome:?}");
+    }
+    // The proxy lets it through, and what comes back is the other side's.
+    let proxy = upstream::proxy(Arc::default());
+    stage.sandbox.file("ca.pem", Authority::new().pem(), 0o600);
+    let outcome = stage.check(&["--proxy", &format!("http://127.0.0.1:{}", proxy.port())]);
+    let said = "its certificate is of nobody whom withkey trusts, through the proxy 127.0.0.1";
+    assert!(outcome.stdout().contains(said), "{outcome:?}");
+    assert_eq!(stage.upstream.requests(), [""; 0]);
+}
+
+/// The keychain is asked by a forked child, and `add` and `rotate` do so after they have asked the provider.
+#[test]
+#[cfg(target_os = "linux")]
+fn withkeys_own_process_has_no_thread_left_when_it_has_asked() {
+    let stage = Stage::new();
+    stage.sandbox.add("default", KEY);
+    let trace = stage.sandbox.path("trace");
+    let strace = ["/usr/bin/strace", "-f", "-qq", "-e", "trace=execve,fork,clone,clone3", "-o"];
+    let start = stage.sandbox.directly(strace).args([trace.as_os_str(), common::withkey_binary().as_os_str()]);
+    start.args(["check", "--online", "default"]).run().assert_exit(0);
+    let text = std::fs::read_to_string(&trace).unwrap_or_else(|_| panic!("strace is needed: apt-get install strace"));
+    let own = text.split_whitespace().next().unwrap();
+    let others = text.lines().filter(|line| line.starts_with(&format!("{own} ")) && !line.contains("execve("));
+    let cloned: Vec<_> = others.collect();
+    assert!(!cloned.is_empty(), "the host was not looked up:\n{text}");
+    assert!(!cloned.iter().any(|line| line.contains("CLONE_THREAD")), "{text}");
+}
+
+#[test]
 fn nobody_listening_is_said_in_words() {
     let stage = Stage::new();
     stage.sandbox.add("default", KEY);
@@ -561,8 +617,9 @@ fn rotate_switches_to_a_real_key_and_never_to_a_wrong_one() {
     let printenv = || stage.sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run();
     printenv().assert_stdout(&format!("{OTHER_KEY}\n"));
     stage.upstream.requests();
-    rotate(&["--undo"]).assert_exit(0);
-    rotate(&[]).assert_exit(0);
+    for options in [&["--undo"][..], &["--finish"], &[]] {
+        rotate(options).assert_exit(0);
+    }
     assert_eq!(stage.upstream.requests(), [""; 0], "asked only on --online");
 }
 

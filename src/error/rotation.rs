@@ -8,8 +8,8 @@ use super::Words;
 pub enum Rotation {
     /// The new key is the one that is stored.
     SameKey { profile: String, variable: String, page: Option<&'static str> },
-    /// A former rotation is neither finished nor undone.
-    Unfinished { profile: String, variable: String },
+    /// A former rotation is not finished.
+    Unfinished { profile: String, variable: String, masked: String },
     /// There is no previous key.
     NothingKept { profile: String, variable: String, undo: bool },
     /// Several variables, and none is named.
@@ -27,9 +27,9 @@ impl Rotation {
                     None => words.hint("take in the new key, not the old one"),
                 }
             }
-            Self::Unfinished { profile, variable } => {
+            Self::Unfinished { profile, variable, masked } => {
                 Words::new(format!("the last replacement of {variable} of profile {profile} is not finished"))
-                    .cause("its previous key is still kept")
+                    .cause(format!("its previous key ({masked}) is still kept"))
                     .hint(format!(
                         "withkey rotate {profile} {variable} --finish deletes the previous key, --undo goes back to it"
                     ))

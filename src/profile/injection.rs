@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::host::{Host, UNLOCKING, value_of};
 use crate::profile::{Description, INHERIT, Profile, ProfileName, USUAL_VARIABLE, Variable};
+use crate::provider::address::host_of;
 use crate::provider::{self, Provider};
 
 /// What `-e NAME[=VARIABLE]` asks for.
@@ -139,40 +140,4 @@ fn redirection(row: &Provider, name: &str, endpoint: &str, allowed: &[String], h
     Some(format!(
         "{endpoint} is inherited and sends {name} to {target}; if that is right, allow_endpoint in the description says so"
     ))
-}
-
-/// The host of a URL; never what stands before an `@`, which may be a secret.
-#[must_use]
-pub fn host_of(url: &str) -> Option<&str> {
-    // Some clients end the host at a backslash, others read on: such an address has no host that is sure.
-    if url.contains('\\') {
-        return None;
-    }
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(literal) => literal.split(']').next()?,
-        None => host.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_named_and_never_what_stands_before_it() {
-        for (url, host) in [
-            ("https://gw.example/v1", Some("gw.example")),
-            ("http://user:secret@gw.example:8080/v1", Some("gw.example")),
-            ("http://[::1]:8080/", Some("::1")),
-            ("localhost:8080", Some("localhost")),
-            ("https:///", None),
-            ("https://api.openai.com\\@gw.example/", None),
-        ] {
-            assert_eq!(host_of(url), host, "{url}");
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! What a provider's answer means: from status, headers and body to words, with no network in between.
 //!
-//! KEYS.md has the table. The code that the body names counts first, then its text, the status last; and only what the
-//! provider itself said in so many words makes a key a wrong one.
+//! The code that the body names counts first, then its text, the status last; and only what the provider itself said in so
+//! many words makes a key a wrong one. The words stand in the providers' rows, and in [`SHARED`].
 
 use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::provider::Provider;
+use crate::provider::check::{Looks, SHARED};
 
 /// The longest thing a provider tells that is shown, in characters.
 const LONGEST: usize = 100;
@@ -129,7 +130,7 @@ pub fn meaning(provider: &Provider, reply: &Reply) -> Answer {
         };
     };
     match status {
-        200..300 => caught(&json).unwrap_or(Answer::Works),
+        200..300 => caught(provider, &json).unwrap_or(Answer::Works),
         300..400 => Answer::Unknown(format!("status {status}, a redirect, which withkey does not follow")),
         400..500 => refusal(provider, reply, &json).unwrap_or_else(unclear),
         500..600 => Answer::Unknown(format!("status {status}, a failure of the host's own")),
@@ -137,17 +138,16 @@ pub fn meaning(provider: &Provider, reply: &Reply) -> Answer {
     }
 }
 
-/// What providers put into an answer that is otherwise a yes.
-fn caught(json: &Value) -> Option<Answer> {
-    let is = |pointer: &str, value: bool| json.pointer(pointer).and_then(Value::as_bool) == Some(value);
-    let left = json.pointer("/data/limit_remaining").and_then(Value::as_f64);
-    if is("/is_available", false) || left.is_some_and(|left| left <= 0.0) {
-        return Some(Answer::Money("billing"));
-    }
-    if is("/api_key_blocked", true) || is("/api_key_disabled", true) {
-        return Some(Answer::Account("it is blocked or switched off"));
-    }
-    is("/team_blocked", true).then_some(Answer::Account("its team is blocked"))
+/// What the provider puts into an answer that is otherwise a yes.
+fn caught(provider: &Provider, json: &Value) -> Option<Answer> {
+    let looks = |value: &Value, looks| match looks {
+        Looks::True => *value == Value::Bool(true),
+        Looks::False => *value == Value::Bool(false),
+        Looks::UsedUp => value.as_f64().is_some_and(|left| left <= 0.0),
+    };
+    let mut catches = provider.check.catches.iter();
+    let found = catches.find(|(pointer, wanted, _)| json.pointer(pointer).is_some_and(|value| looks(value, *wanted)));
+    found.map(|(.., answer)| answer.clone())
 }
 
 /// The words of a refusal, wherever providers put them, in small letters.
@@ -170,85 +170,31 @@ impl Said {
         Self { codes, text: texts.into_iter().filter_map(at).collect::<Vec<_>>().join("\n") }
     }
 
-    fn code(&self, wanted: &[&str]) -> bool {
-        self.codes.iter().any(|code| wanted.contains(&code.as_str()))
+    fn has_code(&self, word: &str) -> bool {
+        self.codes.iter().any(|code| code == word)
     }
 
-    fn text(&self, wanted: &[&str]) -> bool {
-        wanted.iter().any(|wanted| self.text.contains(wanted))
+    fn has_text(&self, word: &str) -> bool {
+        self.text.contains(word)
     }
 }
-
-const BILLING: &[&str] =
-    &["credit_balance_exhausted", "insufficient_quota", "billing_not_active", "billing_error", "insufficient_credits"];
-const LIMITS: &[&str] =
-    &["organization_usage_limit_exceeded", "project_spend_limit_exceeded", "organization_spend_limit_exceeded"];
-const TOO_OFTEN: &[&str] = &["rate_limit_exceeded", "slow_down", "rate_limit_error", "resource_exhausted"];
-const NO_MEMBER: &[&str] = &["member of an organization", "no member of", "not a member of"];
-const ADDRESS: &[&str] =
-    &["ip not authorized", "ip is not authorized", "ip address is not", "ip address not", "your ip"];
-const MISMATCH: &[&str] = &["mismatch", "should match organization", "should match project"];
-const COUNTRY: &[&str] = &["country, region, or territory not supported", "location is not supported", "country"];
 
 fn refusal(provider: &Provider, reply: &Reply, json: &Value) -> Option<Answer> {
     let said = Said::read(json);
-    let wrong = provider.check.wrong_key;
-    by_code(&said, wrong, reply).or_else(|| by_text(&said, wrong, reply)).or_else(|| by_status(reply, json))
-}
-
-fn by_code(said: &Said, wrong: &[&str], reply: &Reply) -> Option<Answer> {
-    if said.code(LIMITS) {
-        return Some(Answer::Money("limits"));
-    }
-    if said.code(BILLING) {
-        return Some(Answer::Money("billing"));
-    }
-    if said.code(&["missing_scope"]) {
-        return Some(Answer::Permission(missing_scopes(said)));
-    }
-    if said.code(&["ip_not_authorized", "api_key_ip_address_blocked"]) {
-        return Some(Answer::Account("this machine's address is not authorised for it"));
-    }
-    if said.code(&["mismatched_organization", "mismatched_project"]) {
-        return Some(Answer::Account("organization or project do not match it"));
-    }
-    if said.code(&["unsupported_country_region_territory", "failed_precondition"]) {
-        return Some(Answer::Account("it does not work from this country"));
-    }
-    if said.code(&["service_disabled", "api_key_service_blocked", "api_key_http_referrer_blocked", "permission_error"])
-    {
-        return Some(Answer::Permission(None));
-    }
-    if said.code(TOO_OFTEN) {
-        return Some(Answer::Wait(seconds(reply)));
-    }
-    if said.code(&["consumer_suspended"]) {
-        return Some(Answer::Account("its account is suspended"));
-    }
-    let invalid = said.code(&["invalid_api_key"]) || (said.code(wrong) && (400..=403).contains(&reply.status));
-    invalid.then_some(Answer::Invalid)
-}
-
-fn by_text(said: &Said, wrong: &[&str], reply: &Reply) -> Option<Answer> {
-    if said.text(&["missing scope", "missing permission"]) {
-        return Some(Answer::Permission(missing_scopes(said)));
-    }
-    if said.text(NO_MEMBER) {
-        return Some(Answer::Account("its owner is no member of the organization"));
-    }
-    if said.text(ADDRESS) {
-        return Some(Answer::Account("this machine's address is not authorised for it"));
-    }
-    if said.text(MISMATCH) {
-        return Some(Answer::Account("organization or project do not match it"));
-    }
-    if said.text(COUNTRY) {
-        return Some(Answer::Account("it does not work from this country"));
-    }
-    if said.text(&["credit", "insufficient balance", "insufficient quota"]) && reply.status != 401 {
-        return Some(Answer::Money("billing"));
-    }
-    (said.text(wrong) && (400..=403).contains(&reply.status)).then_some(Answer::Invalid)
+    let by_words = |has: &dyn Fn(&str) -> bool| {
+        let mut meant = provider.check.says.iter().chain(SHARED).filter(|says| says.words.iter().any(|word| has(word)));
+        // What else is said of a key counts before the verdict on the key itself.
+        let other = meant.clone().find(|says| says.means.is_real());
+        let says = other.or_else(|| meant.find(|_| (400..=403).contains(&reply.status)))?;
+        Some(match &says.means {
+            Answer::Permission(_) => Answer::Permission(missing_scopes(&said)),
+            Answer::Wait(_) => Answer::Wait(seconds(reply)),
+            answer => answer.clone(),
+        })
+    };
+    by_words(&|word| said.has_code(word))
+        .or_else(|| by_words(&|word| said.has_text(word)))
+        .or_else(|| by_status(reply, json))
 }
 
 fn by_status(reply: &Reply, json: &Value) -> Option<Answer> {

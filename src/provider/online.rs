@@ -1,7 +1,7 @@
 //! Asking a provider about a key: one GET over verified TLS, to the one host that is configured.
 
-use super::Check;
 use super::answer::Reply;
+use super::check::Check;
 
 /// How long the whole question may take, from the host's name to the answer's last byte, in seconds.
 #[cfg(feature = "online")]
@@ -31,7 +31,7 @@ pub fn address(check: &Check, route: &Route) -> String {
     format!("{}{}", route.base.as_deref().unwrap_or(check.base).trim_end_matches('/'), check.path)
 }
 
-/// Sends the question with `key` and gives what came back. Blocks for at most 10 seconds.
+/// Sends the question with `key` and gives what came back. Blocks for at most 10 seconds, and starts no thread.
 ///
 /// Follows no redirect, uses no proxy that `route` does not name, and looks at no variable of the environment.
 ///
@@ -49,7 +49,11 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
     use ureq::http::HeaderValue;
     use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-    use super::Sent;
+    use ureq::unversioned::transport::DefaultConnector;
+
+    use super::address::host_of;
+    use super::check::Sent;
+    use super::lookup::LookUp;
     use crate::memory::Protected;
 
     let (name, scheme): (_, &[u8]) = match check.sent {
@@ -75,9 +79,11 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
             RootCerts::from(certificates)
         }
     };
-    let proxy = route.proxy.as_deref().map(ureq::Proxy::new).transpose();
-    let proxy = proxy.map_err(|_| "--proxy wants an address such as http://proxy.example:3128".to_owned())?;
-    let agent = ureq::Agent::config_builder()
+    let proxy = match route.proxy.as_deref().map(ureq::Proxy::new).transpose() {
+        Ok(proxy) if proxy.as_ref().is_none_or(speaks_http) => proxy,
+        _ => return Err("--proxy wants an address such as http://proxy.example:3128".to_owned()),
+    };
+    let config = ureq::Agent::config_builder()
         .https_only(true)
         .http_status_as_error(false)
         .max_redirects(0)
@@ -87,11 +93,14 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
         .max_idle_connections(0)
         .user_agent(concat!("withkey/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
-        .build()
-        .new_agent();
+        .build();
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), LookUp);
     let request = agent.get(address(check, route)).header(name, header);
     let request = check.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let mut response = request.call().map_err(|error| why(&error))?;
+    let mut response = request.call().map_err(|error| match route.proxy.as_deref() {
+        Some(proxy) => by_way_of(host_of(proxy).unwrap_or_default(), &error),
+        None => why(&error),
+    })?;
 
     let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let status = response.status().as_u16();
@@ -110,6 +119,23 @@ pub fn ask(_check: &Check, _route: &Route, _key: &[u8]) -> Result<Reply, String>
     Err("this withkey was built without the feature `online`".to_owned())
 }
 
+#[cfg(feature = "online")]
+fn speaks_http(proxy: &ureq::Proxy) -> bool {
+    matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
+}
+
+/// Why nothing came back through a proxy: what is its own fault is not called the provider's.
+#[cfg(feature = "online")]
+fn by_way_of(proxy: &str, error: &ureq::Error) -> String {
+    let why = why(error);
+    match error {
+        // There is one connection, the one to the proxy, and one name that is looked up, the proxy's.
+        ureq::Error::HostNotFound | ureq::Error::ConnectProxyFailed(_) => format!("the proxy {proxy}: {why}"),
+        ureq::Error::Io(error) if error.raw_os_error().is_some() => format!("the proxy {proxy}: {why}"),
+        _ => format!("{why}, through the proxy {proxy}"),
+    }
+}
+
 /// Why nothing came back. Never the library's own text: it may hold the address with what stood in it.
 #[cfg(feature = "online")]
 fn why(error: &ureq::Error) -> String {
@@ -119,8 +145,7 @@ fn why(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer within 10 seconds",
         ureq::Error::HostNotFound => "the host's name is not known",
         ureq::Error::RequireHttpsOnly(_) => "its address does not begin with https://",
-        ureq::Error::ConnectProxyFailed(_) => "the proxy refuses",
-        ureq::Error::InvalidProxyUrl => "--proxy wants an address such as http://proxy.example:3128",
+        ureq::Error::ConnectProxyFailed(_) => "it refuses",
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is none",
         ureq::Error::LargeResponseHeader(..) | ureq::Error::Protocol(_) => "what came back is no HTTP",
         _ if said(&["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"]) => {
@@ -144,8 +169,6 @@ fn of_system(error: &std::io::Error) -> String {
         (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => "no answer within 10 seconds".to_owned(),
         (ErrorKind::UnexpectedEof, _) => "the connection broke off".to_owned(),
         (_, Some(number)) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        // A failed look-up has no number of the system's.
-        (_, None) if error.to_string().contains("lookup") => "the host's name is not known".to_owned(),
         (ErrorKind::InvalidData, _) => "no safe connection came about".to_owned(),
         _ => "the connection failed".to_owned(),
     }

@@ -15,11 +15,6 @@ mod ledger;
 mod wait;
 
 #[cfg(target_os = "linux")]
-mod apart;
-#[cfg(not(target_os = "linux"))]
-#[path = "keychain/apart_thread.rs"]
-mod apart;
-#[cfg(target_os = "linux")]
 mod look;
 #[cfg(not(target_os = "linux"))]
 #[path = "keychain/look_apple.rs"]
@@ -45,8 +40,15 @@ pub struct Keychain<'a> {
     folders: &'a Folders,
     ui: Ui,
     patience: Patience<'a>,
-    /// The items that were made for a change, and the words of its description.
-    made: RefCell<Option<(String, Vec<String>)>>,
+    /// What was made for a change whose description is not known to be written.
+    made: RefCell<Option<Made>>,
+}
+
+/// The profile that is changed, the words of its description to come, and the items that were made.
+struct Made {
+    name: ProfileName,
+    data: String,
+    users: Vec<String>,
 }
 
 impl<'a> Keychain<'a> {
@@ -83,6 +85,11 @@ impl<'a> Keychain<'a> {
         if jobs.is_empty() { Ok(()) } else { self.patience.perform(jobs).map(|_| ()) }
     }
 
+    /// What was made for this profile; what was made for another is none of its business.
+    fn take_made(&self, name: &ProfileName) -> Option<Made> {
+        self.made.borrow_mut().take_if(|made| made.name == *name)
+    }
+
     fn delete(&self, users: impl IntoIterator<Item = String>) -> Result<(), Error> {
         self.perform(users.into_iter().map(Job::delete).collect())
     }
@@ -114,12 +121,14 @@ impl<'a> Keychain<'a> {
         changes: &[Change],
     ) -> Result<(Vec<Job>, Ledger), Error> {
         let mut ledger = old.map_or_else(Ledger::default, Ledger::of).next();
+        // Of previous keys too: whatever a description names is replaced by way of a second item.
+        let kept = old.map_or(Ok(Vec::new()), Description::kept)?;
         let mut jobs = Vec::new();
         for change in changes {
-            let (item, known) = (user(name, change.variable()), old.and_then(|old| old.variable(change.variable())));
+            let item = user(name, change.variable());
             match change {
                 Change::Remove(variable) => ledger.gone.push((*variable).clone()),
-                Change::Put(variable, key) if known.is_some() => {
+                Change::Put(variable, key) if kept.contains(variable) => {
                     jobs.push(Job::write(staged(name, variable), copy(key)?));
                     ledger.staged.push((*variable).clone());
                 }
@@ -194,7 +203,8 @@ impl Store for Keychain<'_> {
         }
         let (jobs, ledger) = self.plan(name, settled.as_ref(), changes)?;
         let data = ledger.to_string();
-        *self.made.borrow_mut() = Some((data.clone(), jobs.iter().map(|job| job.user.clone()).collect()));
+        let users = jobs.iter().map(|job| job.user.clone()).collect();
+        *self.made.borrow_mut() = Some(Made { name: name.clone(), data: data.clone(), users });
         self.perform(jobs).inspect_err(|_| {
             let _ = self.erase(name);
         })?;
@@ -202,10 +212,9 @@ impl Store for Keychain<'_> {
     }
 
     fn settle(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
-        let made = self.made.take();
-        if let Some((_, users)) = made.filter(|(data, _)| description.data.as_ref() != Some(data)) {
+        if let Some(made) = self.take_made(name).filter(|made| description.data.as_ref() != Some(&made.data)) {
             // The description of the change was not written: what was made for it goes.
-            self.delete(users)?;
+            self.delete(made.users)?;
         }
         let ledger = Ledger::of(description);
         if ledger.owes() { self.pay(name, description, &ledger) } else { Ok(()) }
@@ -220,9 +229,9 @@ impl Store for Keychain<'_> {
         self.delete(variables.flat_map(|variable| [user(name, variable), staged(name, variable)]))
     }
 
-    fn erase(&self, _name: &ProfileName) -> Result<(), Error> {
-        match self.made.take() {
-            Some((_, users)) => self.delete(users),
+    fn erase(&self, name: &ProfileName) -> Result<(), Error> {
+        match self.take_made(name) {
+            Some(made) => self.delete(made.users),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Replacing a key with a way back: the new key and the previous one change places in one step, as any change of a store.
 //!
 //! The previous key stays sealed in the same store under a name of its own ([`Variable::previous`]), and the description
-//! says so under `[previous.VARIABLE]`, with the dates it had.
+//! says so under `[previous.VARIABLE]`, with the dates it had. Only [`finish`] deletes a key.
 
 use crate::error::{Error, rotation::Rotation};
 use crate::files;
@@ -50,8 +50,8 @@ pub fn switch(
     })
 }
 
-/// Goes back to the previous key of `variable`; the one that replaced it is kept no longer. Gives what is known of both:
-/// the key that is used again, and the one that is gone.
+/// Goes back to the previous key of `variable`; the one that was in its place is the previous one then, so that neither is
+/// lost. Gives what is known of both: the key that is used again, and the one that is kept.
 ///
 /// # Errors
 /// When there is no previous key, or something cannot be read or written; the profile is then as it was.
@@ -66,11 +66,12 @@ pub fn undo(
         let kept = kept(old, name, variable, true)?;
         let current = described(old, name, variable)?;
         let previous = variable.previous()?;
-        let key = one(store.read(name, old, &[&previous])?)?;
-        let data = store.stage(name, Some(old), &[Change::Put(variable, &key), Change::Remove(&previous)])?;
+        let keys = store.read(name, old, &[variable, &previous])?;
+        let [newer, older] = keys.as_slice() else { return Err(Error::Internal) };
+        let data = store.stage(name, Some(old), &[Change::Put(variable, older), Change::Put(&previous, newer)])?;
         let mut description = old.clone();
         description.describe(kept.clone())?;
-        description.forget_previous(variable)?;
+        description.describe_previous(current.clone())?;
         Ok((description, data, (kept, current)))
     })
 }
@@ -103,9 +104,11 @@ pub fn may_begin(description: &Description, name: &ProfileName, variable: &Varia
     described(description, name, variable)?;
     match description.previous(variable) {
         None => Ok(()),
-        Some(_) => {
-            Err(Error::Rotation(Rotation::Unfinished { profile: name.to_string(), variable: variable.to_string() }))
-        }
+        Some(previous) => Err(Error::Rotation(Rotation::Unfinished {
+            profile: name.to_string(),
+            variable: variable.to_string(),
+            masked: previous.masked.clone(),
+        })),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::files;
 use crate::host::Host;
 use crate::profile::description::StoreKind;
 use crate::profile::{Description, ProfileName};
-use crate::store::{self, Change};
+use crate::store::{Change, Stores};
 use crate::ui::Ui;
 
 /// What a move did.
@@ -20,31 +20,31 @@ pub enum Moved {
     Nothing,
 }
 
-/// Moves the keys of `name` to the store `kind`. Dates, masks, `set`, comments and bindings stay.
+/// Moves the keys of `name` to the store `kind`, out of and into `stores`. Dates, masks, `set`, comments and bindings stay.
 ///
 /// # Errors
 /// When either store cannot be opened, or what was copied does not come back: the profile is then where it was.
 ///
 /// # Secrets
 /// All keys of the profile are held in protected pages until the copy is compared.
-pub fn to(name: &ProfileName, kind: StoreKind, host: &Host, ui: Ui) -> Result<Moved, Error> {
+pub fn to(name: &ProfileName, kind: StoreKind, stores: &Stores, host: &Host) -> Result<Moved, Error> {
     let folders = host.folders()?;
     let unknown = || Error::UnknownProfile { name: name.to_string(), chosen_by: None };
-    let target = store::of(kind, host, ui)?;
+    let target = stores.of(kind);
     if Description::read(folders, name)?.ok_or_else(unknown)?.store != kind {
         // Whatever asks for something asks before others are kept waiting.
         target.prepare()?;
     }
     let _lock = files::lock(&folders.config)?;
     let description = Description::read(folders, name)?.ok_or_else(unknown)?;
-    let description = finish(name, description, host, ui)?;
+    let description = finish_in(stores, name, description, host)?;
     let before = description.store;
     if before == kind {
         // A move that was interrupted here may have left that to be done.
         target.settle(name, &description)?;
         return Ok(Moved::Nothing);
     }
-    let source = store::of(before, host, ui)?;
+    let source = stores.of(before);
     source.settle(name, &description)?;
     // Settling may have written it anew.
     let description = Description::read(folders, name)?.ok_or_else(unknown)?;
@@ -63,7 +63,7 @@ pub fn to(name: &ProfileName, kind: StoreKind, host: &Host, ui: Ui) -> Result<Mo
         Err(error) => return target.erase(name).and(Err(error)),
     }
     target.settle(name, &moved).or(Ok::<(), Error>(()))?;
-    finish(name, moved, host, ui)?;
+    finish_in(stores, name, moved, host)?;
     Ok(Moved::From(before, keys.len()))
 }
 
@@ -72,9 +72,18 @@ pub fn to(name: &ProfileName, kind: StoreKind, host: &Host, ui: Ui) -> Result<Mo
 ///
 /// # Errors
 /// When that store refuses, or the description cannot be written.
-pub fn finish(name: &ProfileName, mut description: Description, host: &Host, ui: Ui) -> Result<Description, Error> {
+pub fn finish(name: &ProfileName, description: Description, host: &Host, ui: Ui) -> Result<Description, Error> {
+    finish_in(&Stores::new(host, ui)?, name, description, host)
+}
+
+fn finish_in(
+    stores: &Stores,
+    name: &ProfileName,
+    mut description: Description,
+    host: &Host,
+) -> Result<Description, Error> {
     if let Some(left) = description.leaving {
-        store::of(left, host, ui)?.retire(name, &description)?;
+        stores.of(left).retire(name, &description)?;
         description.have_left()?;
         description.write(host.folders()?, name)?;
     }

@@ -1,4 +1,4 @@
-//! `withkey rotate`: a new key in, switched in one step, the previous one kept sealed until `--finish` or `--undo`.
+//! `withkey rotate`: a new key in, switched in one step, the previous one kept sealed until `--finish`.
 
 use std::io::IsTerminal;
 
@@ -88,7 +88,7 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
     let previous = rotation::switch(&*store, name, variable, &new, host, ui)?;
     let kind = store.kind().as_str();
     ui.notice(&format!("stored {variable} ({}) in profile {name}, store {kind}", new.masked()));
-    ui.notice(&format!("the previous key ({}) is kept in the same store until you finish or undo", previous.masked));
+    ui.notice(&format!("the previous key ({}) is kept in the same store until you finish", previous.masked));
     ui.hint(&format!("when all works with the new key: withkey rotate {name} {variable} --finish; to go back: --undo"));
     Ok(Exit::Done)
 }
@@ -151,10 +151,13 @@ fn undo(
     host: &Host,
     ui: Ui,
 ) -> Result<Exit, Error> {
-    let (back, gone) = rotation::undo(&*store::of(description.store, host, ui)?, name, variable, host, ui)?;
+    let (back, kept) = rotation::undo(&*store::of(description.store, host, ui)?, name, variable, host, ui)?;
     ui.notice(&format!("went back to the previous key of {variable} ({}) in profile {name}", back.masked));
-    let at = provider::of_variable(variable.as_str()).map_or(String::new(), |row| format!(" at {}", row.keys_page));
-    ui.hint(&format!("the key that had replaced it ({}) is kept no longer: delete it{at}", gone.masked));
+    ui.notice(&format!(
+        "the key that was in use until now ({}) is the previous one now, kept in the same store",
+        kept.masked
+    ));
+    ui.hint(&format!("--undo again goes back to it; to delete it: withkey rotate {name} {variable} --finish"));
     Ok(Exit::Done)
 }
 

@@ -112,13 +112,14 @@ pub static VERBS: &[Text] = &[
         verb: "rotate",
         usage: &["rotate [OPTIONS] PROFILE [VARIABLE]"],
         more: &[
-            "The new key is taken in and switched to in one step; the old one is kept sealed until --finish. The old key \
-             works at its provider until you delete it there.",
+            "The new key is taken in and switched to in one step; the old one is kept sealed as the previous one. --undo \
+             lets the two change places, as often as you like; --finish deletes the previous one, whichever it is then. A \
+             key works at its provider until you delete it there.",
         ],
         examples: &[
             ("withkey rotate work", "take a new key in"),
-            ("withkey rotate work --undo", "go back to the old one"),
-            ("withkey rotate work --finish", "delete the old one for good"),
+            ("withkey rotate work --undo", "go back to the previous key; once more, forth again"),
+            ("withkey rotate work --finish", "delete the previous key for good"),
         ],
     },
     Text {

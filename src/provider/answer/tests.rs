@@ -171,3 +171,25 @@ fn every_answer_has_a_page_where_a_person_can_do_something_about_it() {
         assert_eq!(Answer::Works.page(row), None);
     }
 }
+
+#[test]
+fn the_words_of_one_provider_mean_nothing_when_another_says_them() {
+    let precondition = r#"{"error":{"code":400,"message":"x","status":"FAILED_PRECONDITION"}}"#;
+    assert!(matches!(asked("openai", 400, precondition), Answer::Unknown(_)));
+    let gated = r#"{"error":"Access to the dataset country-music is restricted"}"#;
+    assert_eq!(asked("huggingface", 403, gated), Answer::Permission(None));
+    let credit = r#"{"error":{"message":"x is at the credit of its author","type":"y"}}"#;
+    assert!(matches!(asked("groq", 404, credit), Answer::Unknown(_)));
+    for (id, yes, expected) in [
+        ("openai", r#"{"is_available":false}"#, Answer::Works),
+        ("deepseek", r#"{"is_available":false}"#, Answer::Money("billing")),
+        ("deepseek", r#"{"api_key_blocked":true}"#, Answer::Works),
+        ("xai", r#"{"api_key_blocked":true}"#, Answer::Account("it is blocked or switched off")),
+        ("xai", r#"{"team_blocked":true}"#, Answer::Account("its team is blocked")),
+        ("xai", r#"{"data":{"limit_remaining":0}}"#, Answer::Works),
+        ("openrouter", r#"{"data":{"limit_remaining":0}}"#, Answer::Money("billing")),
+        ("openrouter", r#"{"data":{"limit_remaining":null}}"#, Answer::Works),
+    ] {
+        assert_eq!(asked(id, 200, yes), expected, "{id} {yes}");
+    }
+}

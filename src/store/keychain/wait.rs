@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::apart::Apart;
 use super::item::{self, Answer, Failed, Failure, Job, Locked, Step};
 use super::look;
+use crate::apart::Apart;
 use crate::config::Config;
 use crate::error::Error;
 use crate::error::keychain::Keychain;

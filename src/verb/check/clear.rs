@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Described, Finding};
-use crate::files::{self, Guard};
 use crate::host::{self, Host};
 use crate::key::{self, Key, SHORTEST};
 use crate::provider;
 use crate::store::salt::Salt;
+use crate::verb::env_files;
 
 const PROBE: &str = "clear keys";
 
@@ -34,7 +34,7 @@ const START_UP: [&str; 13] = [
 pub fn probe(described: &[Described], host: &Host) -> Vec<Finding> {
     let salt = host.folders().ok().and_then(Salt::read);
     let known = Known { stored: stored(described), salt };
-    let files: Vec<PathBuf> = env_files().into_iter().chain(start_up_files(host)).collect();
+    let files: Vec<PathBuf> = env_files_here().into_iter().chain(start_up_files(host)).collect();
     let mut findings: Vec<Finding> = files.iter().flat_map(|file| known.look_into(file)).collect();
     if findings.is_empty() {
         findings.push(Finding::ok(PROBE, "none in this directory's .env files and your shells' start-up files"));
@@ -61,19 +61,9 @@ fn stored(described: &[Described]) -> Vec<Stored<'_>> {
     keys.collect()
 }
 
-fn env_files() -> Vec<PathBuf> {
-    let Ok(here) = host::current_directory() else { return Vec::new() };
-    let entries = std::fs::read_dir(&here).into_iter().flatten().flatten();
-    let mut files: Vec<_> = entries
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // direnv's, dotenv's and their kin; what is encrypted is not in clear.
-            name.starts_with(".env") && !name.ends_with(".age")
-        })
-        .map(|entry| entry.path())
-        .collect();
-    files.sort_unstable();
-    files
+/// This directory's, as far as it can be listed.
+fn env_files_here() -> Vec<PathBuf> {
+    host::current_directory().and_then(|here| env_files::of(&here)).unwrap_or_default()
 }
 
 fn start_up_files(host: &Host) -> Vec<PathBuf> {
@@ -88,11 +78,7 @@ struct Known<'a> {
 impl Known<'_> {
     /// One finding for each line that holds a key.
     fn look_into(&self, file: &Path) -> Vec<Finding> {
-        // A pipe of that name would make us wait.
-        if !std::fs::metadata(file).is_ok_and(|facts| facts.is_file()) {
-            return Vec::new();
-        }
-        let text = match files::read_secret(file, files::LARGEST, Guard::None) {
+        let text = match env_files::text(file) {
             Ok(Some(text)) => text,
             Ok(None) => return Vec::new(),
             Err(error) => {

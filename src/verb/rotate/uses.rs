@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
 use crate::log;
@@ -11,6 +10,7 @@ use crate::memory;
 use crate::profile::binding::Bindings;
 use crate::profile::grant::{Grant, Said};
 use crate::profile::{ProfileName, Variable};
+use crate::verb::env_files;
 
 /// How many programs are told of at most.
 const MOST: usize = 20;
@@ -87,25 +87,17 @@ fn launches(name: &ProfileName, variable: &Variable, host: &Host) -> Result<Vec<
 }
 
 fn look_into(directory: &Path, key: &Key, uses: &mut Uses) {
-    let Ok(entries) = std::fs::read_dir(directory) else {
+    let Ok(files) = env_files::of(directory) else {
         uses.unread.push(directory.to_owned());
         return;
     };
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| is_env_file(path)).collect();
-    files.sort_unstable();
     for file in files {
-        match files::read_secret(&file, files::LARGEST, Guard::None) {
+        match env_files::text(&file) {
             Ok(Some(text)) => uses.clear.extend(line_of(text.bytes(), key.expose()).map(|line| (file, line))),
             Ok(None) => {}
             Err(_) => uses.unread.push(file),
         }
     }
-}
-
-/// `.env`, `.env.local`, `.envrc` and their like. Only regular files: a pipe would hold us up.
-fn is_env_file(path: &Path) -> bool {
-    let named = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".env"));
-    named && path.extension().is_none_or(|ending| ending != "age") && path.metadata().is_ok_and(|facts| facts.is_file())
 }
 
 /// The number of the first line that holds `key`.

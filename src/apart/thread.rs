@@ -1,4 +1,4 @@
-//! The same where a forked process may not use the system's keychain (macOS: CoreFoundation refuses to work after a
+//! The same as apart.rs where a forked process may not use the system's keychain (macOS: CoreFoundation refuses to work after a
 //! fork): a thread, which is left behind when time is up. The launch has failed then, and the process ends.
 
 use std::io;

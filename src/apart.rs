@@ -1,8 +1,9 @@
 //! Work in a process of its own, which can be ended at any time.
 //!
-//! A D-Bus library may hang for ever, and a thread of it can be neither ended nor wiped. So the keychain is asked by a
-//! forked child: its threads, its descriptors and what it does to signals are not COMMAND's to inherit. What it finds it
-//! writes into protected pages that both processes see; no pipe or socket ever holds a key.
+//! A D-Bus library may hang for ever, as the look-up of a host's name may, and a thread of theirs can be neither ended nor
+//! wiped. So the keychain is asked by a forked child: its threads, its descriptors and what it does to signals are not
+//! COMMAND's to inherit. What it finds it writes into protected pages that both processes see; no pipe or socket ever holds
+//! a key. Because nothing else starts a thread, withkey itself has one only, and forking is sound.
 
 #![allow(unsafe_code)]
 
@@ -39,9 +40,7 @@ impl Apart {
         let sigchld = Sigchld::look();
         // SAFETY: a plain system call.
         let parent = unsafe { libc::getpid() };
-        // SAFETY: a launch has one thread here, so the child may go on as if nothing had happened. Behind `--online` a
-        // thread that looks a host up may be left: the C library gives the child its own locks back, and the task takes no
-        // lock that such a thread could hold.
+        // SAFETY: this process has one thread, so the child may go on as if nothing had happened.
         let child = unsafe { libc::fork() };
         match child {
             -1 => Err(io::Error::last_os_error()),

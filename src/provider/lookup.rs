@@ -1,0 +1,44 @@
+//! The look-up of a host's name. It may hang, and the system offers no way to end it: so it is done apart (see apart.rs), and
+//! no thread of it is left in withkey.
+
+use std::io::Write;
+use std::time::Instant;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, Timeout};
+
+use crate::apart::Apart;
+
+/// Room for sixteen addresses as text, one a line, as many as ureq takes.
+const ROOM: usize = 16 * 64;
+
+/// In place of ureq's own, which leaves a thread behind.
+#[derive(Debug)]
+pub struct LookUp;
+
+impl Resolver for LookUp {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let (uri, config) = (uri.clone(), config.clone());
+        let mut apart = Apart::start(ROOM, move |mut answer: &mut [u8]| {
+            // Without a limit it starts no thread.
+            let found = DefaultResolver::default().resolve(&uri, &config, NextTimeout::default());
+            for address in found.iter().flat_map(|found| found.iter()) {
+                let _ = writeln!(answer, "{address}");
+            }
+        })?;
+        let end = Instant::now() + *timeout.after;
+        while !apart.ends_within(end.saturating_duration_since(Instant::now()))? {
+            if Instant::now() >= end {
+                return Err(Error::Timeout(Timeout::Resolve));
+            }
+        }
+        let mut found = self.empty();
+        let answer = apart.answer();
+        let text = answer.as_ref().map_or(Ok(""), |answer| std::str::from_utf8(answer.bytes())).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).for_each(|address| found.push(address));
+        if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
+    }
+}

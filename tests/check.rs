@@ -138,7 +138,7 @@ fn the_answer_for_people_is_a_table_that_shows_the_mending_line_below() {
     let file = sandbox.project().join(".env");
     let lines = format!(
         "problem  clear keys      line 1 of {0} holds OPENAI_API_KEY of profile default (sk-…ghij) in clear\n\
-         \x20                        to mend: delete line 1 of {0}; the key is stored\n",
+         \x20        to mend         delete line 1 of {0}; the key is stored\n",
         file.display()
     );
     assert!(outcome.stdout().contains(&lines), "{}", outcome.stdout());

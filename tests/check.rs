@@ -102,7 +102,7 @@ fn where_all_is_well_check_says_so() {
     answer.assert_ok("profile", "default, by default");
     answer.assert_ok("memory", "memfd_secret works");
     answer.assert_ok("kernel keyring", "withkey unlock works");
-    answer.assert_ok("files", "other folders are yours alone");
+    answer.assert_ok("files", "folders are yours alone");
     answer.assert_ok("identity", "it has no passphrase");
     answer.assert_ok("bindings", "none");
     answer.assert_ok("description", "1 profile, which can be read");

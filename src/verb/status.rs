@@ -163,15 +163,19 @@ fn lines(
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
     let helpers = report.keys.iter().filter(|key| key.helper.is_some());
     let helpers = helpers.map(|key| format!("{} {}", key.variable, key.helper.unwrap_or_default()));
+    let helpers = helpers.map(|helper| layout.sentence(&helper, host));
     let ending = report.ending.iter().map(|key| format!("{} {}", key.variable, key.words));
     let old = report.old.iter().map(|key| format!("{} is {} days old", key.variable, key.days));
     let source = |profile: &Profile| match &profile.source {
         Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
         source => layout.sentence(&source.to_string(), host),
     };
+    let source = |profile: &Profile| vec![source(profile)];
+    // On a terminal the line to type is one, to be copied.
     let waiting = |path: &Path| {
-        let line = project::line("withkey allow", path);
-        layout.sentence(&format!("dotfile {}, not allowed yet: {line}", path.display()), host)
+        let state = layout.sentence(&format!("dotfile {}, not allowed yet:", path.display()), host);
+        let line = layout.sentence(&project::line("withkey allow", path), host);
+        if layout.is_terminal() { vec![state, line] } else { vec![format!("{state} {line}")] }
     };
     let unfinished = report.keys.iter().filter_map(|key| {
         let (name, previous) = (report.profile.unwrap_or_default(), key.previous?);
@@ -181,7 +185,7 @@ fn lines(
     let rows = [
         ("directory", vec![layout.path(directory, &report.directory, host)]),
         ("profile", vec![named.to_owned()]),
-        ("source", vec![profile.map(source).or_else(|| not_allowed.map(waiting)).unwrap_or_default()]),
+        ("source", profile.map(source).or_else(|| not_allowed.map(waiting)).unwrap_or_default()),
         ("store", vec![report.store.unwrap_or_default().to_owned()]),
         ("keys", keys),
         ("helper", helpers.collect()),

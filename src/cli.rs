@@ -101,10 +101,10 @@ const COMPLETE: &[u8] = b"__complete";
     override_usage = "withkey [OPTIONS] [--] COMMAND [ARG]...\n       withkey VERB ..."
 )]
 struct LaunchLine {
-    /// Use this profile; bindings and dotfiles are not looked at
+    /// Use this profile, whatever the directory says
     #[arg(short, long, value_name = "NAME")]
     profile: Option<String>,
-    /// Use this dotfile; naming it is consent
+    /// Use this dotfile (.env.age); naming it is consent
     #[arg(short, long, value_name = "FILE", conflicts_with = "profile")]
     file: Option<PathBuf>,
     /// Inject only this key; NAME gets VARIABLE's key
@@ -122,7 +122,7 @@ struct LaunchLine {
     /// Stay as COMMAND's parent, not become COMMAND
     #[arg(long)]
     spawn: bool,
-    /// Say the same on standard error, then run
+    /// Say what is run, in names, then run it
     #[arg(short, long)]
     verbose: bool,
     /// When to use colour

@@ -54,7 +54,7 @@ pub fn run(request: Launch, host: &mut Host, ui: Ui) -> Result<Exit, Error> {
     let config = Config::read(host)?;
     expiry::refuse(&profile, &injection, &config)?;
     if let Some(format) = request.dry_run {
-        return report::answer(format, &program, &profile, &injection, host);
+        return report::answer(format, &program, &profile, &injection, host, ui);
     }
     if request.verbose {
         report::tell(&program, &profile, &injection, host);

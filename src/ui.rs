@@ -62,12 +62,6 @@ impl Ui {
         self.line("hint", Style::Hint, text);
     }
 
-    /// A piece of the answer in a style, when standard output is coloured too.
-    #[must_use]
-    pub fn paint_answer(self, style: Style, text: &str) -> String {
-        style.paint(text, self.colored && io::stdout().is_terminal())
-    }
-
     /// What was changed, in one line.
     #[allow(clippy::unused_self, reason = "one voice: every line to a person goes through the same value")]
     pub fn notice(self, text: &str) {
@@ -107,15 +101,6 @@ pub fn stderr_is_terminal() -> bool {
 #[must_use]
 pub fn stdout_is_colored(color: Color, host: &Host) -> bool {
     color.decide(host, || io::stdout().is_terminal())
-}
-
-/// Rows of `name: value`, those without a value left out.
-#[must_use]
-pub fn facts(rows: &[(&str, String)]) -> String {
-    rows.iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}: {}\n", clean(value)))
-        .collect()
 }
 
 /// A `--json` answer: one object.

@@ -102,7 +102,7 @@ fn where_all_is_well_check_says_so() {
     answer.assert_ok("profile", "default, by default");
     answer.assert_ok("memory", "memfd_secret works");
     answer.assert_ok("kernel keyring", "withkey unlock works");
-    answer.assert_ok("files", "other folders are yours alone");
+    answer.assert_ok("files", "folders are yours alone");
     answer.assert_ok("identity", "it has no passphrase");
     answer.assert_ok("bindings", "none");
     answer.assert_ok("description", "1 profile, which can be read");
@@ -138,7 +138,7 @@ fn the_answer_for_people_is_a_table_that_shows_the_mending_line_below() {
     let file = sandbox.project().join(".env");
     let lines = format!(
         "problem  clear keys      line 1 of {0} holds OPENAI_API_KEY of profile default (sk-…ghij) in clear\n\
-         \x20                        to mend: delete line 1 of {0}; the key is stored\n",
+         \x20        to mend         delete line 1 of {0}; the key is stored\n",
         file.display()
     );
     assert!(outcome.stdout().contains(&lines), "{}", outcome.stdout());

@@ -148,7 +148,7 @@ fn status_and_list_show_dates_and_age() {
     config(&sandbox, "old_after = \"200d\"\n");
     assert!(!status().contains("old: "), "{}", status());
     let list = sandbox.withkey(["list"]).run().stdout();
-    assert!(list.contains(&format!("  created {made}  expires {last}\n")), "{list}");
+    assert!(list.contains(&format!("  created {made}  expired {last}\n")), "{list}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn the_readers_of_manuals_have_nothing_to_complain_of() {
     });
     let text: String = text.collect();
     for part in
-        ["EXAMPLES", "withkey -e LLM_KEY=OPENAI_API_KEY npm start", "~/.config/withkey/bindings", "--drop-other-keys"]
+        ["EXAMPLES", "withkey -e LLM_KEY=OPENAI_API_KEY ./app", "~/.config/withkey/bindings", "--drop-other-keys"]
     {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }

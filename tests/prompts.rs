@@ -41,10 +41,7 @@ fn add_asks_for_the_key_and_shows_nothing_of_it() {
     let terminal = Terminal::run(&sandbox, "withkey add work");
     terminal.answer(KEY_PROMPT, &format!("{KEY}\n")).answer(ASK_IT, "\n").answer(USE_HERE, "\n");
     let text = terminal.ends(0);
-    assert!(
-        text.starts_with("no OpenAI key at hand? sign in and make one: https://platform.openai.com/api-keys\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("a key of OpenAI is made at https://platform.openai.com/api-keys\n"), "{text}");
     assert!(text.contains("withkey: stored OPENAI_API_KEY (sk-…ghij) in profile work, store dotfile\n"), "{text}");
     sandbox.withkey(["-p", "work", "printenv", "OPENAI_API_KEY"]).run().assert_stdout(&format!("{KEY}\n"));
 }
@@ -54,10 +51,10 @@ fn add_shows_the_way_to_a_first_key_and_names_the_next_line() {
     let sandbox = sandbox();
     let here = sandbox.project().display().to_string();
     let stored = "withkey: stored OPENAI_API_KEY (sk-…ghij) in profile NAME, store dotfile\n";
-    let guide = "no OpenAI key at hand? sign in and make one: https://platform.openai.com/api-keys\n  \
-                 click \"Create new secret key\"; it is shown once, so copy it there and paste it here\n  \
+    let guide = "a key of OpenAI is made at https://platform.openai.com/api-keys\n  \
+                 sign in, and click \"Create new secret key\"; it is shown once: paste it here\n  \
                  whoever has it spends the money of the account that made it\n  \
-                 a limit for that money: https://platform.openai.com/settings/organization/limits\n";
+                 a limit for that: https://platform.openai.com/settings/organization/limits\n";
     let asked = format!("{guide}{KEY_PROMPT}\n{stored}");
     let question = |name: &str| format!("use profile {name} in {here}{USE_HERE}");
     for (name, words, answer, behind) in [

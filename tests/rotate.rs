@@ -63,7 +63,7 @@ fn a_key_is_replaced_shown_as_unfinished_and_finished() {
           the previous key of OPENAI_API_KEY (sk-…ghij) is still kept: withkey rotate work OPENAI_API_KEY --finish, or --undo
           /sandbox/project
         $ withkey status | grep finished
-        not finished: OPENAI_API_KEY (previous sk-…ghij; withkey rotate work OPENAI_API_KEY --finish, or --undo)
+        not finished: OPENAI_API_KEY (previous sk-…ghij), withkey rotate work OPENAI_API_KEY --finish, or --undo
         $ withkey list --json | grep previous; withkey status --json | grep previous
                   \"previous\": \"sk-…ghij\"
                   \"previous\": null
@@ -262,7 +262,7 @@ fn on_a_terminal_the_new_key_is_asked_for_and_not_shown() {
     let sandbox = sandbox();
     let pty = Pty::open();
     let running = pty.attach(sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"])).start();
-    pty.wait_for("sign in and make one: https://platform.openai.com/api-keys");
+    pty.wait_for("a key of OpenAI is made at https://platform.openai.com/api-keys");
     pty.wait_for("OPENAI_API_KEY (not shown while you type): ");
     pty.type_in(&format!("{OTHER_KEY}\n"));
     running.outcome().assert_exit(0);

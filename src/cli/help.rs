@@ -3,7 +3,7 @@
 use clap::{Arg, Command};
 
 use super::{launch_tree, verb_tree};
-use crate::ui::layout::{COLUMNS, rows, wrapped};
+use crate::ui::layout::{COLUMNS, examples, rows, wrapped};
 use crate::ui::style::Style;
 
 mod roff;
@@ -45,7 +45,7 @@ fn draw(tree: &Command, text: &Text, long: bool, colored: bool) -> String {
     }
     let words = words(tree);
     if !words.is_empty() {
-        out += &heading("Words:");
+        out += &heading("Arguments:");
         out += &rows(&words);
     }
     out += &heading("Options:");
@@ -56,7 +56,7 @@ fn draw(tree: &Command, text: &Text, long: bool, colored: bool) -> String {
     }
     if long || text.verb.is_empty() {
         out += &heading("Examples:");
-        out += &rows(&owned(text.examples));
+        out += &examples(&owned(text.examples));
     }
     if long && text.verb.is_empty() {
         for (name, facts) in

@@ -72,11 +72,11 @@ pub struct Add {
     /// The profile (`default` if none is named) and the variables (OPENAI_API_KEY if none is named)
     #[arg(value_name = "[PROFILE] [VARIABLE]")]
     pub words: Vec<String>,
-    /// Where a new profile's keys are kept: keychain, dotfile or helper (the keychain where one answers)
+    /// Where keys are kept: keychain (if one answers), dotfile or helper
     #[arg(long, value_name = "STORE", value_parser = StoreKind::ALL.map(StoreKind::as_str))]
     pub store: Option<String>,
-    /// Store into this dotfile of a project, for everybody in .age-recipients beside it; all words
-    /// are variables then, and without one the dotfile is only encrypted anew
+    /// Into this project's dotfile, for everybody in .age-recipients beside it; all words are
+    /// variables then (none: only encrypt it anew)
     #[arg(
         short,
         long,
@@ -85,16 +85,16 @@ pub struct Add {
         verbatim_doc_comment
     )]
     pub file: Option<PathBuf>,
-    /// Keep no key: this program prints it. Split as a shell does; no shell is run
+    /// Keep no key: this program prints it at each launch
     #[arg(long, value_name = "PROGRAM ARG", conflicts_with = "from")]
     pub helper: Option<String>,
-    /// The program of --helper and its arguments, word by word
+    /// Behind -- with --store helper: the program, word by word
     #[arg(last = true, value_name = "PROGRAM ARG", conflicts_with_all = ["from", "helper"])]
     pub program: Vec<String>,
     /// Take the variables from this .env file
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// The day the keys stop working: YYYY-MM-DD, or 90d from today
+    /// The keys' last day: YYYY-MM-DD, or 90d from now
     #[arg(long, value_name = "DATE")]
     pub expires: Option<String>,
     /// The day the provider made the keys: YYYY-MM-DD
@@ -106,7 +106,7 @@ pub struct Add {
     /// Store in place of a key that is there
     #[arg(long)]
     pub replace: bool,
-    /// Ask the provider about the keys before they are stored
+    /// Ask the provider about the keys before storing them
     #[arg(long)]
     pub online: bool,
     /// With --online: the proxy to go through

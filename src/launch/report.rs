@@ -11,7 +11,8 @@ use crate::profile::injection::Injection;
 use crate::profile::resolve::SourceJson;
 use crate::profile::{Profile, ProfileName};
 use crate::program::Program;
-use crate::ui::{self, sanitize};
+use crate::ui::layout::Layout;
+use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -36,9 +37,10 @@ pub fn answer(
     profile: &Profile,
     injection: &Injection,
     host: &Host,
+    ui: Ui,
 ) -> Result<Exit, Error> {
     let text = match format {
-        Format::Text => lines(program, profile, injection, host),
+        Format::Text => lines(program, profile, injection, host, ui.layout(host)),
         Format::Json => ui::json(&Report {
             version: 1,
             program: sanitize::string(program.path().as_os_str()),
@@ -56,22 +58,22 @@ pub fn answer(
 
 /// Says the same on standard error, for `--verbose`.
 pub fn tell(program: &Program, profile: &Profile, injection: &Injection, host: &Host) {
-    for line in lines(program, profile, injection, host).lines() {
+    for line in lines(program, profile, injection, host, Layout::PIPE).lines() {
         ui::say(&format!("withkey: {line}\n"));
     }
 }
 
-fn lines(program: &Program, profile: &Profile, injection: &Injection, host: &Host) -> String {
-    let join = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
-    ui::facts(&[
-        ("program", program.path().display().to_string()),
-        ("profile", profile.name.profile().map_or(String::new(), ToString::to_string)),
-        ("source", profile.source.to_string()),
-        ("store", store(profile).unwrap_or_default().to_owned()),
+fn lines(program: &Program, profile: &Profile, injection: &Injection, host: &Host, layout: Layout) -> String {
+    let join = |names: &mut dyn Iterator<Item = &str>| vec![names.collect::<Vec<_>>().join(", ")];
+    layout.facts(&[
+        ("program", vec![layout.sentence(&program.path().display().to_string(), host)]),
+        ("profile", vec![profile.name.profile().map_or(String::new(), ToString::to_string)]),
+        ("source", vec![layout.sentence(&profile.source.to_string(), host)]),
+        ("store", vec![store(profile).unwrap_or_default().to_owned()]),
         ("added", join(&mut injection.added(host))),
         ("replaced", join(&mut injection.replaced(host))),
         ("dropped", join(&mut injection.dropped.iter().copied())),
-        ("names", if names_known(profile) { "" } else { "known when the dotfile is opened" }.to_owned()),
+        ("names", vec![if names_known(profile) { "" } else { "known when the dotfile is opened" }.to_owned()]),
     ])
 }
 

@@ -28,7 +28,10 @@ pub fn ask(prompt: &Prompt, variable: &Variable, ui: Ui) -> Result<Key, Error> {
         let typed = prompt.secret(&format!("{variable} (not shown while you type): "))?;
         match judged(variable, typed.bytes(), ui) {
             Ok(key) => return Ok(key),
-            Err(Error::Key { why, hint, .. }) => prompt.tell(&format!("that cannot be a key: {why}; {hint}")),
+            Err(Error::Key { why, hint, .. }) => {
+                prompt.tell(&format!("that cannot be a key: {why}"));
+                prompt.tell(&format!("  {hint}"));
+            }
             Err(error) => return Err(error),
         }
     }

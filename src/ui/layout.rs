@@ -27,6 +27,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// For what is read line by line.
+    pub const PIPE: Self = Self { colored: false, columns: None };
+
     /// `colored`: whether standard output is.
     #[must_use]
     pub fn of_answer(colored: bool) -> Self {
@@ -51,20 +54,76 @@ impl Layout {
         if self.is_terminal() && path.to_str().is_some() { tilde(path, host) } else { shown.to_owned() }
     }
 
-    /// Rows of `name: value`, those without a value left out; the values aligned on a terminal.
+    /// A sentence of an answer, in which paths below HOME are shortened on a terminal. A path in quotes stays whole: the
+    /// shell would not see a `~` there.
     #[must_use]
-    pub fn facts(self, rows: &[(&str, String)]) -> String {
-        let rows: Vec<_> = rows.iter().filter(|row| !row.1.is_empty()).collect();
-        let Some(columns) = self.columns else {
-            return rows.iter().map(|(name, value)| format!("{name}: {}\n", clean(value))).collect();
+    pub fn sentence(self, text: &str, host: &Host) -> String {
+        let home = host.home().and_then(Path::to_str).filter(|_| self.is_terminal());
+        let Some(home) = home else { return clean(text) };
+        let shortened = |piece: &str| {
+            let (before, path) = piece.strip_prefix('(').map_or(("", piece), |path| ("(", path));
+            let below = path.strip_prefix(home).filter(|rest| rest.is_empty() || rest.starts_with(['/', ':', ')']));
+            below.map_or_else(|| piece.to_owned(), |rest| format!("{before}~{rest}"))
         };
+        clean(&text.split(' ').map(shortened).collect::<Vec<_>>().join(" "))
+    }
+
+    /// A piece of the answer in a style.
+    #[must_use]
+    pub fn paint(self, style: Style, text: &str) -> String {
+        style.paint(text, self.colored)
+    }
+
+    /// Text beside what stands in the first `indent` columns, wrapped there on a terminal.
+    #[must_use]
+    pub fn beside(self, text: &str, indent: usize) -> String {
+        match self.columns {
+            // At single blanks: a path with two in a row keeps them.
+            Some(columns) => filled(text.split(' '), indent, columns).trim_start().to_owned(),
+            None => format!("{text}\n"),
+        }
+    }
+
+    /// Rows of `name: values`, those without a value left out. On a terminal the values are aligned, one a line.
+    #[must_use]
+    pub fn facts(self, rows: &[(&str, Vec<String>)]) -> String {
+        let kept =
+            |values: &[String]| values.iter().filter(|value| !value.is_empty()).map(|value| clean(value)).collect();
+        let rows: Vec<(&str, Vec<String>)> = rows.iter().map(|(name, values)| (*name, kept(values))).collect();
+        let rows: Vec<_> = rows.into_iter().filter(|row| !row.1.is_empty()).collect();
+        if !self.is_terminal() {
+            return rows.iter().map(|(name, values)| format!("{name}: {}\n", values.join(", "))).collect();
+        }
         let widest = rows.iter().map(|row| width(row.0)).max().unwrap_or(0);
-        let row = |(name, value): &&(&str, String)| {
-            let space = " ".repeat(widest - width(name));
-            let value = wrapped(&clean(value), widest + 2, columns);
-            format!("{}{space}  {}", self.heading(name), value.trim_start())
-        };
-        rows.iter().map(row).collect()
+        let mut out = String::new();
+        for (name, values) in &rows {
+            for (number, value) in values.iter().enumerate() {
+                let shown = if number == 0 { self.heading(name) } else { " ".repeat(width(name)) };
+                let space = " ".repeat(widest - width(name));
+                out += &format!("{shown}{space}  {}", self.beside(value, widest + 2));
+            }
+        }
+        out
+    }
+
+    /// A row of cells, indented by two and as wide as `widths` say, and facts beside them: on a terminal wrapped there, or
+    /// below where there is no room; a fact is never broken.
+    #[must_use]
+    pub fn row(self, cells: &[&str], widths: &[usize], facts: &[String]) -> String {
+        let mut out = String::new();
+        for (cell, wide) in cells.iter().zip(widths) {
+            let cell = clean(cell);
+            out += &format!("  {cell}{}", " ".repeat(wide.saturating_sub(width(&cell))));
+        }
+        let columns = self.columns.unwrap_or(usize::MAX);
+        let facts: Vec<_> = facts.iter().map(|fact| clean(fact)).collect();
+        let longest = facts.iter().map(|fact| width(fact)).max().unwrap_or(0);
+        let indent = width(&out) + 2;
+        if indent + longest <= columns {
+            let beside = filled(facts.iter().map(String::as_str), indent, columns);
+            return format!("{}\n", format!("{out}  {}", beside.trim()).trim_end());
+        }
+        format!("{}\n{}", out.trim_end(), filled(facts.iter().map(String::as_str), 4, columns))
     }
 
     /// Rows of cells, indented by two, in columns. What no longer fits beside the rest stands below it.
@@ -111,11 +170,24 @@ pub const COLUMNS: usize = 80;
 /// The widest first column that still has its meaning beside it.
 const NAMES: usize = 30;
 
+/// The widest line to type that still has its meaning beside it.
+const LINES: usize = 40;
+
 /// Two columns: a name, and what it means, wrapped beside it. A name that is too long stands on a line of its own.
 #[must_use]
 pub fn rows(rows: &[(String, String)]) -> String {
-    let fits = |name: &&str| width(name) <= NAMES;
-    let column = rows.iter().map(|row| row.0.as_str()).filter(fits).map(width).max().unwrap_or(NAMES);
+    two_columns(rows, NAMES)
+}
+
+/// The same for lines to type, which are longer than names.
+#[must_use]
+pub fn examples(rows: &[(String, String)]) -> String {
+    two_columns(rows, LINES)
+}
+
+fn two_columns(rows: &[(String, String)], widest: usize) -> String {
+    let fits = |name: &&str| width(name) <= widest;
+    let column = rows.iter().map(|row| row.0.as_str()).filter(fits).map(width).max().unwrap_or(widest);
     let mut out = String::new();
     for (name, meaning) in rows {
         let beside = wrapped(meaning, column + 4, COLUMNS);
@@ -134,9 +206,14 @@ pub fn rows(rows: &[(String, String)]) -> String {
 /// Text in lines of at most `columns`, each indented by `indent`; a word that is longer is not cut.
 #[must_use]
 pub fn wrapped(text: &str, indent: usize, columns: usize) -> String {
+    filled(text.split_whitespace(), indent, columns)
+}
+
+/// The same for pieces that are not broken.
+fn filled<'a>(pieces: impl Iterator<Item = &'a str>, indent: usize, columns: usize) -> String {
     let mut out = String::new();
     let mut line = String::new();
-    for word in text.split_whitespace() {
+    for word in pieces {
         if !line.is_empty() && indent + width(&line) + 1 + width(word) > columns {
             out += &format!("{}{line}\n", " ".repeat(indent));
             line.clear();
@@ -162,7 +239,7 @@ pub fn width(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    const PIPE: Layout = Layout { colored: false, columns: None };
+    const PIPE: Layout = Layout::PIPE;
 
     fn terminal(columns: usize) -> Layout {
         Layout { colored: false, columns: Some(columns) }
@@ -183,10 +260,22 @@ mod tests {
 
     #[test]
     fn facts_are_one_line_each_in_a_pipe_and_aligned_on_a_terminal() {
-        let rows = [("a", "one two".to_owned()), ("empty", String::new()), ("long", "x\x1b".to_owned())];
-        assert_eq!(PIPE.facts(&rows), "a: one two\nlong: x\\u{1b}\n");
-        assert_eq!(terminal(80).facts(&rows), "a     one two\nlong  x\\u{1b}\n");
-        assert_eq!(terminal(10).facts(&rows), "a     one\n      two\nlong  x\\u{1b}\n");
+        let value = |text: &str| vec![text.to_owned()];
+        let two = vec!["x\x1b".to_owned(), "y".to_owned()];
+        let rows = [("a", value("one two")), ("empty", value("")), ("none", Vec::new()), ("long", two)];
+        assert_eq!(PIPE.facts(&rows), "a: one two\nlong: x\\u{1b}, y\n");
+        assert_eq!(terminal(80).facts(&rows), "a     one two\nlong  x\\u{1b}\n      y\n");
+        assert_eq!(terminal(10).facts(&rows), "a     one\n      two\nlong  x\\u{1b}\n      y\n");
+    }
+
+    #[test]
+    fn facts_stand_beside_their_row_whole_or_below_it() {
+        let facts = ["added today,".to_owned(), "used today".to_owned()];
+        let row = |columns| terminal(columns).row(&["A", "sk"], &[3, 2], &facts);
+        assert_eq!(row(80), "  A    sk  added today, used today\n");
+        assert_eq!(row(24), "  A    sk  added today,\n           used today\n");
+        assert_eq!(row(20), "  A    sk\n    added today,\n    used today\n");
+        assert_eq!(terminal(80).row(&["A"], &[3], &[]), "  A\n");
     }
 
     #[test]

@@ -9,10 +9,10 @@ use crate::profile::description::{self, Description};
 use crate::profile::{Chosen, Name, ProfileName, resolve};
 use crate::ui::{self, Ui};
 
-mod age;
 mod bindings;
 mod clear;
 mod completions;
+mod dates;
 mod environment;
 mod files;
 mod finding;
@@ -48,7 +48,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
     match Config::read(host) {
         Ok(config) => {
             findings.push(log::probe(&config, folders));
-            findings.extend(age::probe(&described, &examined, &config));
+            findings.extend(dates::probe(&described, &examined, &config));
         }
         Err(error) => findings.push(Finding::problem_of("configuration", &error)),
     }

@@ -12,8 +12,8 @@ use crate::host::{Folders, Host};
 use crate::log;
 use crate::profile::binding::{Bindings, Bound};
 use crate::profile::description::{self, Described};
-use crate::profile::{Description, ProfileName};
-use crate::ui::layout::Layout;
+use crate::profile::{Description, ProfileName, date};
+use crate::ui::layout::{Layout, width};
 use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
@@ -114,29 +114,40 @@ fn profile(
 /// One block a profile: its name and store, its keys, its directories.
 fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
     let mut text = String::new();
+    let today = date::today().to_string();
+    let day = |label: &str, date: &Option<String>| {
+        date.as_deref().map_or(String::new(), |date| format!("{label} {}", date.get(..10).unwrap_or(date)))
+    };
+    let dates = |key: &KeyJson| {
+        let past = key.expires.as_ref().is_some_and(|day| *day < today);
+        let end = day(if past { "expired" } else { "expires" }, &key.expires);
+        [day("added", &key.added), day("created", &key.created), day("last used", &key.last_used), end]
+    };
+    // On a terminal the keys of all profiles stand in the same columns.
+    let widest = |of: fn(&KeyJson) -> &str| {
+        let keys = profiles.iter().flat_map(|profile| &profile.keys);
+        keys.map(|key| width(of(key))).max().unwrap_or(0)
+    };
+    let widths = [widest(|key| &key.variable), widest(|key| &key.masked)];
     for profile in profiles {
         if layout.is_terminal() && !text.is_empty() {
             text.push('\n');
         }
         let default = if profile.default { ", the default" } else { "" };
         text += &format!("{} ({}{default})\n", layout.heading(&profile.profile), profile.store);
-        let day = |label: &str, date: &Option<String>| {
-            date.as_deref().map_or(String::new(), |date| format!("{label} {}", date.get(..10).unwrap_or(date)))
-        };
-        let row = |key: &KeyJson| {
-            let dates = [
-                day("added", &key.added),
-                day("created", &key.created),
-                day("last used", &key.last_used),
-                day("expires", &key.expires),
-            ];
-            [key.variable.clone(), key.masked.clone()].into_iter().chain(dates).collect()
-        };
-        text += &layout.table(&profile.keys.iter().map(row).collect::<Vec<_>>());
+        if layout.is_terminal() {
+            for key in &profile.keys {
+                text += &layout.row(&[&key.variable, &key.masked], &widths, &listed(&dates(key)));
+            }
+        } else {
+            let row =
+                |key: &KeyJson| [key.variable.clone(), key.masked.clone()].into_iter().chain(dates(key)).collect();
+            text += &layout.table(&profile.keys.iter().map(row).collect::<Vec<_>>());
+        }
         for (key, previous) in profile.keys.iter().filter_map(|key| Some((key, key.previous.as_ref()?))) {
+            let kept = format!("the previous key of {} ({previous}) is still kept:", key.variable);
             let line = format!("withkey rotate {} {} --finish, or --undo", profile.profile, key.variable);
-            let kept = format!("the previous key of {} ({previous}) is still kept: {line}", key.variable);
-            text += &format!("  {}\n", sanitize::clean(&kept));
+            text += &layout.row(&[], &[], &[kept, line]);
         }
         for directory in &profile.directories {
             let shown = layout.path(Path::new(directory), directory, host);
@@ -144,4 +155,11 @@ fn table(profiles: &[ProfileJson], host: &Host, layout: Layout) -> String {
         }
     }
     text
+}
+
+/// The facts that there are, with a comma behind all but the last.
+fn listed(facts: &[String]) -> Vec<String> {
+    let facts: Vec<_> = facts.iter().filter(|fact| !fact.is_empty()).collect();
+    let comma = |number| if number + 1 < facts.len() { "," } else { "" };
+    facts.iter().enumerate().map(|(number, fact)| format!("{fact}{}", comma(number))).collect()
 }

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::host::Host;
 use crate::log::{self, Entry};
 use crate::profile::{ProfileName, date};
+use crate::ui::layout::Layout;
 use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
@@ -41,12 +42,15 @@ pub fn run(words: &Words, host: &Host, ui: Ui) -> Result<Exit, Error> {
     if launches.is_empty() {
         ui.notice("no launch is in the log");
     }
-    ui::answer(&table(&launches))?;
+    ui::answer(&table(&launches, host, ui.layout(host)))?;
     Ok(Exit::Done)
 }
 
 /// One line a launch, oldest first.
-fn table(launches: &[Entry]) -> String {
+fn table(launches: &[Entry], host: &Host, layout: Layout) -> String {
+    if layout.is_terminal() {
+        return laid_out(launches, host, layout);
+    }
     let width = |of: fn(&Entry) -> &str| launches.iter().map(|entry| of(entry).chars().count()).max().unwrap_or(0);
     let (profile, program) = (width(|entry| &entry.profile), width(|entry| &entry.program));
     let line = |entry: &Entry| {
@@ -58,4 +62,21 @@ fn table(launches: &[Entry]) -> String {
         sanitize::clean(&line) + "\n"
     };
     launches.iter().map(line).collect()
+}
+
+/// The same for a person: in columns, folded at the terminal's width.
+fn laid_out(launches: &[Entry], host: &Host, layout: Layout) -> String {
+    let row = |entry: &Entry| {
+        let parent = entry.parent.as_deref().map_or(String::new(), |parent| format!("by {parent}"));
+        let directory = layout.sentence(&entry.directory, host);
+        vec![
+            entry.time.clone(),
+            entry.profile.clone(),
+            entry.program.clone(),
+            directory,
+            entry.variables.join(", "),
+            parent,
+        ]
+    };
+    layout.table(&launches.iter().map(row).collect::<Vec<_>>())
 }

@@ -17,7 +17,7 @@ use crate::profile::resolve::{self, SourceJson};
 use crate::profile::{Description, Profile, ProfileName, Source, USUAL_VARIABLE, date};
 use crate::provider::{self, Provider};
 use crate::store::identity;
-use crate::ui::layout::Layout;
+use crate::ui::layout::{Layout, width};
 use crate::ui::{self, Ui, sanitize};
 
 #[derive(Serialize)]
@@ -163,43 +163,57 @@ fn lines(
     let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
     let helpers = report.keys.iter().filter(|key| key.helper.is_some());
     let helpers = helpers.map(|key| format!("{} {}", key.variable, key.helper.unwrap_or_default()));
+    let helpers = helpers.map(|helper| layout.sentence(&helper, host));
     let ending = report.ending.iter().map(|key| format!("{} {}", key.variable, key.words));
     let old = report.old.iter().map(|key| format!("{} is {} days old", key.variable, key.days));
     let source = |profile: &Profile| match &profile.source {
         Source::Binding(bound) => format!("binding ({})", layout.path(bound, &bound.display().to_string(), host)),
-        source => source.to_string(),
+        source => layout.sentence(&source.to_string(), host),
     };
-    let waiting =
-        |path: &Path| format!("dotfile {}, not allowed yet: {}", path.display(), project::line("withkey allow", path));
+    let source = |profile: &Profile| vec![source(profile)];
+    // On a terminal the line to type is one, to be copied.
+    let waiting = |path: &Path| {
+        let state = layout.sentence(&format!("dotfile {}, not allowed yet:", path.display()), host);
+        let line = layout.sentence(&project::line("withkey allow", path), host);
+        if layout.is_terminal() { vec![state, line] } else { vec![format!("{state} {line}")] }
+    };
     let unfinished = report.keys.iter().filter_map(|key| {
         let (name, previous) = (report.profile.unwrap_or_default(), key.previous?);
-        Some(format!(
-            "{} (previous {previous}; withkey rotate {name} {} --finish, or --undo)",
-            key.variable, key.variable
-        ))
+        let line = format!("withkey rotate {name} {} --finish, or --undo", key.variable);
+        Some([format!("{} (previous {previous})", key.variable), line])
     });
-    let unfinished: Vec<_> = unfinished.collect();
     let rows = [
-        ("directory", layout.path(directory, &report.directory, host)),
-        ("profile", named.to_owned()),
+        ("directory", vec![layout.path(directory, &report.directory, host)]),
+        ("profile", vec![named.to_owned()]),
         ("source", profile.map(source).or_else(|| not_allowed.map(waiting)).unwrap_or_default()),
-        ("store", report.store.unwrap_or_default().to_owned()),
-        ("keys", keys.join(", ")),
-        ("helper", helpers.collect::<Vec<_>>().join(", ")),
-        ("ending", ending.collect::<Vec<_>>().join(", ")),
-        ("old", old.collect::<Vec<_>>().join(", ")),
-        ("not finished", unfinished.join(", ")),
-        ("added", report.added.join(", ")),
-        ("replaced", report.replaced.join(", ")),
-        ("dropped", report.dropped.join(", ")),
-        ("passed over", report.passed_over.join(", ")),
-        ("recipient", report.recipient.clone().unwrap_or_default()),
+        ("store", vec![report.store.unwrap_or_default().to_owned()]),
+        ("keys", keys),
+        ("helper", helpers.collect()),
+        ("ending", ending.collect()),
+        ("old", old.collect()),
+        ("not finished", unfinished.flatten().collect()),
+        ("added", vec![report.added.join(", ")]),
+        ("replaced", vec![report.replaced.join(", ")]),
+        ("dropped", vec![report.dropped.join(", ")]),
+        ("passed over", report.passed_over.clone()),
+        ("recipient", vec![report.recipient.clone().unwrap_or_default()]),
     ];
-    let names: Vec<_> = report.pages.iter().map(|page| format!("{} {}", page.provider, page.page)).collect();
-    let pages: Vec<_> =
-        names.iter().zip(&report.pages).map(|(name, page)| (name.as_str(), page.url.to_owned())).collect();
-    let between = if layout.is_terminal() { "\n" } else { "" };
-    [&layout.facts(&rows), between, &layout.facts(&pages)].concat()
+    layout.facts(&rows) + &pages_shown(&report.pages, layout)
+}
+
+/// The pages: on a terminal under their provider's name, in a pipe a line each.
+fn pages_shown(pages: &[PageJson], layout: Layout) -> String {
+    if !layout.is_terminal() {
+        return pages.iter().map(|page| format!("{} {}: {}\n", page.provider, page.page, page.url)).collect();
+    }
+    let widths = [pages.iter().map(|page| width(page.page)).max().unwrap_or(0), 0];
+    let mut text = String::new();
+    for of_one in pages.chunk_by(|one, next| one.provider == next.provider) {
+        let name = of_one.first().map_or("", |page| page.provider);
+        text += &format!("\n{}\n", layout.heading(name));
+        text += &of_one.iter().map(|page| layout.row(&[page.page, page.url], &widths, &[])).collect::<String>();
+    }
+    text
 }
 
 /// The pages of the providers whose keys are injected; OpenAI's when none is.

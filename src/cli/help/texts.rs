@@ -30,11 +30,11 @@ pub static LAUNCH: Text = Text {
         "A verb is one as the very first word only: `withkey -- list` runs a program named list.",
     ],
     examples: &[
-        ("withkey add", "take a key in, as the profile default"),
-        ("withkey add work --use", "take one in as work, and tie this directory to it"),
+        ("withkey add", "take a key in, as default"),
+        ("withkey add work --use", "as work, for this directory"),
         ("withkey python app.py", "run with this directory's key"),
         ("withkey -p work make test", "run with the key of work"),
-        ("withkey -e LLM_KEY=OPENAI_API_KEY npm start", "give the key another name"),
+        ("withkey -e LLM_KEY=OPENAI_API_KEY ./app", "give the key another name"),
         ("withkey -n make test", "say what would happen, in names"),
     ],
 };
@@ -50,16 +50,17 @@ pub static VERBS: &[Text] = &[
              stored.",
             "A first word that can be no profile's name is a variable of the profile default.",
             "A new profile's keys go into the system's keychain where one answers, else into an encrypted dotfile. With \
-             --helper no key is stored: the program is run at each launch and prints it. With -f they go into a project's \
+             --helper no key is stored: the program, its words split as a shell splits them, is run at each launch and prints \
+             it. No shell is run. With -f they go into a project's \
              dotfile, for everybody in .age-recipients beside it.",
         ],
         examples: &[
-            ("withkey add", "ask for an OpenAI key, for the profile default"),
-            ("withkey add work --use", "for work, which this directory then uses"),
+            ("withkey add", "ask for an OpenAI key, as default"),
+            ("withkey add work --use", "as work, for this directory"),
             ("withkey add work ANTHROPIC_API_KEY", "a second key in the same profile"),
-            ("withkey add work --from .env", "take OPENAI_API_KEY out of a .env file"),
+            ("withkey add work --from .env", "OPENAI_API_KEY out of a .env file"),
             ("pass show openai | withkey add work", "take it from another program"),
-            ("withkey add work --helper 'pass show openai'", "ask that program at each launch"),
+            ("withkey add work --helper 'pass openai'", "ask that program at each launch"),
             ("withkey add -f .env.age OPENAI_API_KEY", "into the dotfile of this project"),
         ],
     },

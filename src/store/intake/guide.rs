@@ -14,12 +14,12 @@ pub fn steps(variable: &Variable) -> Vec<String> {
         )];
     }
     let mut steps = vec![
-        format!("no {name} key at hand? sign in and make one: {page}"),
-        format!("  {}; it is shown once, so copy it there and paste it here", click(provider)),
+        format!("a key of {name} is made at {page}"),
+        format!("  sign in, and {}; it is shown once: paste it here", click(provider)),
         "  whoever has it spends the money of the account that made it".to_owned(),
     ];
     let limits = provider.money_pages.iter().find(|(kind, _)| *kind == "limits");
-    steps.extend(limits.map(|(_, page)| format!("  a limit for that money: {page}")));
+    steps.extend(limits.map(|(_, page)| format!("  a limit for that: {page}")));
     steps
 }
 
@@ -43,7 +43,7 @@ mod tests {
             let row = provider::of_variable(name).unwrap();
             let told = text.contains(row.keys_page) && text.contains("shown once") && text.contains("money");
             assert!(told || provider::is_admin_variable(name), "{text}");
-            assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }
         assert!(steps(&"LLM_KEY".parse().unwrap()).is_empty());
     }

@@ -24,10 +24,7 @@ pub fn probe(folders: &Folders) -> Vec<Finding> {
             .extend(files::read(&file, files::LARGEST, guard).err().map(|error| Finding::problem_of(PROBE, &error)));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(
-            PROBE,
-            format!("{} and withkey's other folders are yours alone", folders.config.display()),
-        ));
+        findings.push(Finding::ok(PROBE, "withkey's folders are yours alone"));
     }
     findings
 }

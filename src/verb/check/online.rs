@@ -12,6 +12,7 @@ use crate::profile::{Chosen, Description, Name, Profile, ProfileName, Source, Va
 use crate::provider::answer::Answer;
 use crate::store::current::{self, Current};
 use crate::store::{Store, project};
+use crate::ui::layout::Layout;
 use crate::ui::{self, Ui, sanitize};
 use crate::verb::online::{Asked, Asker, NOBODY, run_key_of};
 
@@ -58,7 +59,7 @@ pub fn run(words: &Check, host: &Host, ui: Ui) -> Result<Exit, Error> {
     for chosen in chosen {
         let each = |key: KeyJson, answer: Option<&Answer>| {
             if !words.json {
-                ui::answer(&lines(&key))?;
+                ui::answer(&lines(&key, ui.layout(host)))?;
             }
             keys.push(key);
             if let Some(answer) = answer {
@@ -183,11 +184,15 @@ fn key_json(profile: &str, variable: &str, masked: String, asked: Option<&Asked>
 }
 
 /// One line a key; below it what the provider told, and the page to go to.
-fn lines(key: &KeyJson) -> String {
+fn lines(key: &KeyJson, layout: Layout) -> String {
     let asked = key.host.as_deref().map_or(String::new(), |host| format!(" ({host})"));
     let first = format!("{} {} {}: {}{asked}", key.profile, key.variable, key.masked, key.sentence);
     let told = key.told.iter().map(|told| format!("  {}: {}", told.name, told.value));
     let page = key.page.map(|page| format!("  see: {page}"));
     let all = std::iter::once(first).chain(told).chain(page);
-    all.map(|line| sanitize::clean(&line) + "\n").collect()
+    let folded = |line: String| {
+        let indent = if line.starts_with("  ") { "  " } else { "" };
+        format!("{indent}{}", layout.beside(sanitize::clean(&line).trim_start(), 2))
+    };
+    all.map(folded).collect()
 }

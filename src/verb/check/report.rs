@@ -9,6 +9,9 @@ use crate::store::identity;
 use crate::ui::style::Style;
 use crate::ui::{self, Ui, sanitize};
 
+/// Stands before the line that mends what is above it.
+const TO_MEND: &str = "to mend";
+
 #[derive(Serialize)]
 struct Report<'a> {
     version: u8,
@@ -30,28 +33,29 @@ pub fn text(findings: &[Finding], json: bool, host: &Host, ui: Ui) -> Result<Str
         let identity = identity_path(host)?.map(|path| sanitize::string(path.as_os_str()));
         return ui::json(&Report { version: 1, problems, warnings, identity, findings });
     }
-    let width = findings.iter().map(|finding| finding.probe.len()).max().unwrap_or(0);
-    let heading = format!("state    {:width$}  found", "probed");
-    let mut text = ui.paint_answer(Style::Heading, &heading) + "\n";
+    let layout = ui.layout(host);
+    let width = findings.iter().map(|finding| finding.probe.len()).max().unwrap_or(0).max(TO_MEND.len());
+    let mut text = layout.heading(&format!("state    {:width$}  found", "probed")) + "\n";
+    let beside = |words: &str| layout.beside(&layout.sentence(words, host), width + 11);
     for finding in findings {
-        let (label, style) = match finding.state {
-            State::Ok => ("ok     ", None),
-            State::Warning => ("warning", Some(Style::Hint)),
-            State::Problem => ("problem", Some(Style::Error)),
+        let label = match finding.state {
+            State::Ok => "ok     ".to_owned(),
+            State::Warning => layout.paint(Style::Heading, "warning"),
+            State::Problem => layout.paint(Style::Error, "problem"),
         };
-        let label = style.map_or_else(|| label.to_owned(), |style| ui.paint_answer(style, label));
-        text += &format!("{label}  {:width$}  {}\n", finding.probe, sanitize::clean(&finding.what));
+        text += &format!("{label}  {:width$}  {}", finding.probe, beside(&finding.what));
         if let Some(mend) = &finding.mend {
-            text += &format!("{:9}{:width$}  to mend: {}\n", "", "", sanitize::clean(mend));
+            let label = layout.paint(Style::Hint, TO_MEND);
+            text += &format!("{:9}{label}{:2$}  {3}", "", "", width - TO_MEND.len(), beside(mend));
         }
     }
     text.push('\n');
-    if let Some(path) = identity_path(host)? {
-        let path = sanitize::clean(&path.display().to_string());
-        text += &format!("your identity is {path}: back it up, nothing else opens your dotfiles\n");
-    } else {
-        text += &format!("your identity is the text in {IDENTITY}: back it up, nothing else opens your dotfiles\n");
-    }
+    let identity = match identity_path(host)? {
+        Some(path) => path.display().to_string(),
+        None => format!("the text in {IDENTITY}"),
+    };
+    let line = format!("your identity is {identity}: back it up, nothing else opens your dotfiles");
+    text += &layout.beside(&layout.sentence(&line, host), 0);
     text += &match (problems, warnings) {
         (0, 0) => "all is well\n".to_owned(),
         _ => format!("{}, {}\n", number(problems, "problem"), number(warnings, "warning")),

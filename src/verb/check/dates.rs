@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::profile::expiry::{self, Ending};
 use crate::profile::{ProfileName, date};
 
-const PROBE: &str = "age";
+const PROBE: &str = "dates";
 
 pub fn probe(described: &[Described], examined: &[ProfileName], config: &Config) -> Vec<Finding> {
     let today = date::today();
@@ -22,7 +22,8 @@ pub fn probe(described: &[Described], examined: &[ProfileName], config: &Config)
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(PROBE, "no key is about to expire, or old by `old_after`"));
+        let old = config.old_after.map_or(String::new(), |days| format!(", or over {days} days old"));
+        findings.push(Finding::ok(PROBE, format!("no key is about to expire{old}")));
     }
     findings
 }

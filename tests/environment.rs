@@ -32,6 +32,31 @@ fn injected(entries: &[Vec<u8>], name: &[u8], value: &[u8]) -> Vec<Vec<u8>> {
     result
 }
 
+/// Holds for blocks of any bytes, with the names that matter among them: whole entries, malformed ones, duplicates.
+fn for_any_entries(cases: u32, holds: impl Fn(Vec<Vec<u8>>)) {
+    let name = prop_oneof![
+        4 => proptest::collection::vec(1_u8..=255, 0..8),
+        1 => Just(b"OPENAI_API_KEY".to_vec()),
+        1 => Just(b"OPENAI_API_KEY_2".to_vec()),
+        1 => Just(b"MISTRAL_API_KEY".to_vec()),
+        1 => Just(b"ANTHROPIC_API_KEY".to_vec()),
+        1 => Just(b"A".to_vec()),
+    ];
+    let value = proptest::collection::vec(1_u8..=255, 0..40);
+    let entry = (name, any::<bool>(), value).prop_map(|(name, with_equals, value)| match with_equals {
+        true => [&name[..], b"=", &value].concat(),
+        false => [name, value].concat(),
+    });
+    // What withkey itself reads decides more than the bytes that arrive; it has its own rows.
+    let entry = entry.prop_filter("withkey's own name", |entry| !entry.starts_with(b"WITHKEY_"));
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&proptest::collection::vec(entry, 0..30), |entries| {
+        holds(entries);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
 in_both_modes! {
     fn the_key_replaces_the_first_of_its_name_and_the_rest_stays(mode: Mode) {
         let sandbox = Sandbox::with_key();
@@ -66,26 +91,32 @@ in_both_modes! {
 
     fn any_environment_arrives_byte_for_byte(mode: Mode) {
         let sandbox = Sandbox::with_key();
-        let name = prop_oneof![
-            4 => proptest::collection::vec(1_u8..=255, 0..8),
-            1 => Just(b"OPENAI_API_KEY".to_vec()),
-            1 => Just(b"OPENAI_API_KEY_2".to_vec()),
-            1 => Just(b"A".to_vec()),
-        ];
-        let value = proptest::collection::vec(1_u8..=255, 0..40);
-        let entry = (name, any::<bool>(), value).prop_map(|(name, with_equals, value)| match with_equals {
-            true => [&name[..], b"=", &value].concat(),
-            false => [name, value].concat(),
-        });
-        // What withkey itself reads decides more than the bytes that arrive; it has its own rows.
-        let entry = entry.prop_filter("withkey's own name", |entry| !entry.starts_with(b"WITHKEY_"));
-        let entries = proptest::collection::vec(entry, 0..30);
-        let config = Config { cases: 100, failure_persistence: None, ..Config::default() };
-        let result = TestRunner::new(config).run(&entries, |entries| {
+        for_any_entries(100, |entries| {
             assert_entries(&sandbox, mode, &entries, &injected(&entries, b"OPENAI_API_KEY", KEY.as_bytes()));
-            Ok(())
         });
-        result.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    fn any_environment_arrives_but_for_the_names_that_change(mode: Mode) {
+        let sandbox = Sandbox::new();
+        sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("MISTRAL_API_KEY", OTHER_KEY)]);
+        let surroundings = sandbox.launch(mode, ["true"]).environment();
+        let words = [&["--drop-other-keys"], mode.options()].concat();
+        for_any_entries(50, |entries| {
+            let start = sandbox.withkey(&words).args(sandbox.report_words());
+            let start = entries.iter().fold(start, |start, entry| start.entry(entry));
+            let found = Report::of(start, &sandbox.report_path()).environment();
+            // Two new ones stand at the end, in either order.
+            let keys = [("OPENAI_API_KEY", KEY), ("MISTRAL_API_KEY", OTHER_KEY)];
+            let [one, other] = [keys, [keys[1], keys[0]]].map(|keys| {
+                let mut expected = [&surroundings[..], &entries].concat();
+                expected.retain(|entry| !entry.starts_with(b"ANTHROPIC_API_KEY="));
+                let inject = |entries: Vec<_>, (name, key): (&str, &str)| injected(&entries, name.as_bytes(), key.as_bytes());
+                escaped(keys.into_iter().fold(expected, inject))
+            });
+            if found != other {
+                assert_same("COMMAND's environment", &one, &found);
+            }
+        });
     }
 
     fn a_large_environment_arrives_whole(mode: Mode) {

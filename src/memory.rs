@@ -117,6 +117,47 @@ impl Drop for Protected {
     }
 }
 
+/// A value that is a secret in itself, such as an identity's number, kept in protected pages. No Clone, no Debug.
+///
+/// The heap of a process that is forked meanwhile does not hold it. What the value points to lies where it lay.
+pub struct Kept<T> {
+    value: NonNull<T>,
+    /// Overwritten after the value was dropped.
+    _place: Protected,
+}
+
+impl<T> Kept<T> {
+    /// Moves the value there. Where it stood before is the caller's to clean: [`scrub_stack`].
+    ///
+    /// # Errors
+    /// When the system gives no memory at all.
+    pub fn new(value: T) -> io::Result<Self> {
+        let place = Protected::zeroed(size_of::<T>() + align_of::<T>())?;
+        let start = place.start;
+        // SAFETY: less than the value's alignment, for which there is room before the value.
+        let at = unsafe { start.add(start.align_offset(align_of::<T>())) }.cast::<T>();
+        // SAFETY: aligned, inside the piece that `place` owns alone, and with room for the value.
+        unsafe { at.write(value) };
+        Ok(Self { value: at, _place: place })
+    }
+}
+
+impl<T> std::ops::Deref for Kept<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: written in `new`, and dropped with `self` only.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        // SAFETY: written in `new`, and used by nobody from now on.
+        unsafe { self.value.drop_in_place() };
+    }
+}
+
 impl Chunk {
     /// `sharing` is MAP_SHARED or MAP_PRIVATE, for pages that are not of memfd_secret: those are shared always.
     fn map(len: usize, sharing: libc::c_int) -> io::Result<Self> {
@@ -248,6 +289,21 @@ mod tests {
         drop(protected);
         // SAFETY: chunks are never unmapped in this process.
         assert_eq!(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }, [0; 8]);
+    }
+
+    #[test]
+    fn a_kept_value_stands_aligned_and_is_overwritten() {
+        for before in 0..9 {
+            let _uneven = Protected::zeroed(before).unwrap();
+            let kept = Kept::new((7_u8, 0x0123_4567_89ab_cdef_u64, String::from("heap"))).unwrap();
+            assert_eq!((kept.0, kept.1, &*kept.2), (7, 0x0123_4567_89ab_cdef, "heap"));
+            assert!(kept.value.is_aligned());
+            let place = kept.value.cast::<u8>();
+            drop(kept);
+            // SAFETY: chunks are never unmapped in this process.
+            let bytes = unsafe { std::slice::from_raw_parts(place.as_ptr(), size_of::<(u8, u64, String)>()) };
+            assert!(bytes.iter().all(|byte| *byte == 0), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::error::unlock::Unlock;
 use crate::files::{self, Guard};
 use crate::host::{Host, IDENTITY, IDENTITY_FILE, PASSPHRASE_FILE};
-use crate::memory::Protected;
+use crate::memory::{Kept, Protected};
 use crate::profile::description;
 use crate::store::{envelope, passphrase};
 use crate::ui::Ui;
@@ -45,7 +45,7 @@ pub struct Identities {
 
 /// A private key of a kind that age knows. Its public half is computed when it is asked for: a launch does not need it.
 enum Pair {
-    Age(x25519::Identity),
+    Age(Kept<x25519::Identity>),
     Ssh(ssh::Identity),
 }
 
@@ -239,7 +239,8 @@ impl Identities {
             }
             let identity: x25519::Identity =
                 line.parse().map_err(|_| wrong("it is not an age identity or an SSH key"))?;
-            self.pairs.push(Pair::Age(identity));
+            let kept = Kept::new(identity);
+            self.pairs.push(Pair::Age(kept.map_err(|source| Error::System { doing: "keep an identity", source })?));
             any = true;
         }
         if any { Ok(()) } else { Err(wrong("it is empty")) }
@@ -390,7 +391,7 @@ fn offer_passphrase(host: &Host) -> Result<Option<SecretString>, Error> {
 impl Pair {
     fn identity(&self, ask: Option<&Ask>) -> Box<dyn Identity> {
         match (self, ask) {
-            (Self::Age(identity), _) => Box::new(identity.clone()),
+            (Self::Age(identity), _) => Box::new(x25519::Identity::clone(identity)),
             (Self::Ssh(identity), Some(ask)) => Box::new(identity.clone().with_callbacks(ask.clone())),
             (Self::Ssh(identity), None) => Box::new(identity.clone()),
         }

@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 use crate::exit::Exit;
 
 pub mod completions;
@@ -181,6 +183,12 @@ fn p(path: &Path) -> impl fmt::Display {
     path.display()
 }
 
+/// The hint for a file below /run/secrets, where container engines mount what nobody can change from inside.
+fn mount_hint(path: &Path) -> Option<String> {
+    let mounted = path.starts_with("/run/secrets") || path.starts_with("/var/run/secrets");
+    mounted.then(|| format!("mount it as this user's alone: uid={},mode=0400", geteuid()))
+}
+
 /// The system's own words for a failed call, without the number that std adds.
 fn io(source: &io::Error) -> String {
     match source.raw_os_error() {
@@ -325,6 +333,9 @@ impl Error {
                     Some(libc::EROFS) if *doing == "write" => {
                         words.hint("nothing was changed; the file system is read-only")
                     }
+                    Some(libc::EACCES) if *doing == "open" => words.hint(
+                        mount_hint(path).unwrap_or_else(|| format!("let user {} read it, who runs withkey", geteuid())),
+                    ),
                     _ => words,
                 }
             }
@@ -337,12 +348,19 @@ impl Error {
             Self::FileKind { path, why } => Words::new(format!("cannot use {}", p(path))).cause(*why),
             Self::Foreign { path } => Words::new(format!("{} belongs to another user", p(path)))
                 .cause("withkey uses and makes files of the user who runs it only")
-                .hint("under sudo, put withkey first: withkey sudo --preserve-env=OPENAI_API_KEY COMMAND"),
+                .hint(match geteuid() {
+                    root if root.is_root() => {
+                        "under sudo, put withkey first: withkey sudo --preserve-env=OPENAI_API_KEY COMMAND".to_owned()
+                    }
+                    user => mount_hint(path).unwrap_or_else(|| {
+                        format!("give it to user {user}, who runs withkey: chown {user} {}", p(path))
+                    }),
+                }),
             Self::Exposed { path, mode, secret } => {
                 let (whom, fix) = if *secret { ("read", "600") } else { ("change", "go-w") };
                 Words::new(format!("other users may {whom} {}", p(path)))
                     .cause(format!("its mode is {mode:04o}"))
-                    .hint(format!("chmod {fix} {}", p(path)))
+                    .hint(mount_hint(path).unwrap_or_else(|| format!("chmod {fix} {}", p(path))))
             }
             Self::TooLarge { path, limit } => {
                 Words::new(format!("{} is too large", p(path))).cause(format!("it is over {limit} bytes"))

@@ -1,6 +1,8 @@
 //! Who issues keys: one row each. Another provider costs a row.
 
 pub mod answer;
+#[cfg(feature = "online")]
+mod host_names;
 pub mod online;
 
 /// A provider and what withkey knows about its keys.

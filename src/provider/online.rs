@@ -49,7 +49,7 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
     use ureq::http::HeaderValue;
     use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
-    use super::Sent;
+    use super::{Sent, host_names};
     use crate::memory::Protected;
 
     let (name, scheme): (_, &[u8]) = match check.sent {
@@ -75,6 +75,7 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
             RootCerts::from(certificates)
         }
     };
+    host_names::load_no_module();
     let proxy = route.proxy.as_deref().map(ureq::Proxy::new).transpose();
     let proxy = proxy.map_err(|_| "--proxy wants an address such as http://proxy.example:3128".to_owned())?;
     let agent = ureq::Agent::config_builder()
@@ -145,6 +146,7 @@ fn of_system(error: &std::io::Error) -> String {
         (ErrorKind::UnexpectedEof, _) => "the connection broke off".to_owned(),
         (_, Some(number)) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
         // A failed look-up has no number of the system's.
+        (_, None) if error.to_string().contains("Temporary failure") => "no name server answers".to_owned(),
         (_, None) if error.to_string().contains("lookup") => "the host's name is not known".to_owned(),
         (ErrorKind::InvalidData, _) => "no safe connection came about".to_owned(),
         _ => "the connection failed".to_owned(),

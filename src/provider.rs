@@ -4,6 +4,8 @@ pub mod address;
 pub mod answer;
 pub mod check;
 #[cfg(feature = "online")]
+mod host_names;
+#[cfg(feature = "online")]
 mod lookup;
 pub mod online;
 

@@ -1,7 +1,7 @@
 //! The look-up of a host's name. It may hang, and the system offers no way to end it: so it is done apart (see apart.rs), and
 //! no thread of it is left in withkey.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::Instant;
 
 use ureq::config::Config;
@@ -10,10 +10,14 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
+use super::host_names;
 use crate::apart::Apart;
 
 /// Room for sixteen addresses as text, one a line, as many as ureq takes.
 const ROOM: usize = 16 * 64;
+
+/// In place of addresses.
+const NOBODY_ANSWERS: &str = "no name server\n";
 
 /// In place of ureq's own, which leaves a thread behind.
 #[derive(Debug)]
@@ -23,11 +27,16 @@ impl Resolver for LookUp {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let (uri, config) = (uri.clone(), config.clone());
         let mut apart = Apart::start(ROOM, move |mut answer: &mut [u8]| {
+            host_names::load_no_module();
             // Without a limit it starts no thread.
-            let found = DefaultResolver::default().resolve(&uri, &config, NextTimeout::default());
-            for address in found.iter().flat_map(|found| found.iter()) {
-                let _ = writeln!(answer, "{address}");
-            }
+            let _ = match DefaultResolver::default().resolve(&uri, &config, NextTimeout::default()) {
+                Ok(found) => found.iter().try_for_each(|address| writeln!(answer, "{address}")),
+                // EAI_AGAIN, which has no number of the system's.
+                Err(error) if error.to_string().contains("Temporary failure") => {
+                    answer.write_all(NOBODY_ANSWERS.as_bytes())
+                }
+                Err(_) => Ok(()),
+            };
         })?;
         let end = Instant::now() + *timeout.after;
         while !apart.ends_within(end.saturating_duration_since(Instant::now()))? {
@@ -38,6 +47,9 @@ impl Resolver for LookUp {
         let mut found = self.empty();
         let answer = apart.answer();
         let text = answer.as_ref().map_or(Ok(""), |answer| std::str::from_utf8(answer.bytes())).unwrap_or_default();
+        if text.starts_with(NOBODY_ANSWERS) {
+            return Err(Error::Io(ErrorKind::HostUnreachable.into()));
+        }
         text.lines().filter_map(|line| line.parse().ok()).for_each(|address| found.push(address));
         if found.is_empty() { Err(Error::HostNotFound) } else { Ok(found) }
     }

@@ -127,11 +127,14 @@ fn speaks_http(proxy: &ureq::Proxy) -> bool {
 /// Why nothing came back through a proxy: what is its own fault is not called the provider's.
 #[cfg(feature = "online")]
 fn by_way_of(proxy: &str, error: &ureq::Error) -> String {
+    use std::io::ErrorKind;
     let why = why(error);
     match error {
         // There is one connection, the one to the proxy, and one name that is looked up, the proxy's.
         ureq::Error::HostNotFound | ureq::Error::ConnectProxyFailed(_) => format!("the proxy {proxy}: {why}"),
-        ureq::Error::Io(error) if error.raw_os_error().is_some() => format!("the proxy {proxy}: {why}"),
+        ureq::Error::Io(error) if error.raw_os_error().is_some() || error.kind() == ErrorKind::HostUnreachable => {
+            format!("the proxy {proxy}: {why}")
+        }
         _ => format!("{why}, through the proxy {proxy}"),
     }
 }
@@ -169,6 +172,8 @@ fn of_system(error: &std::io::Error) -> String {
         (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => "no answer within 10 seconds".to_owned(),
         (ErrorKind::UnexpectedEof, _) => "the connection broke off".to_owned(),
         (_, Some(number)) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        // So lookup.rs says it.
+        (ErrorKind::HostUnreachable, None) => "no name server answers".to_owned(),
         (ErrorKind::InvalidData, _) => "no safe connection came about".to_owned(),
         _ => "the connection failed".to_owned(),
     }

@@ -4,7 +4,13 @@
 //! machine's C library is of another version than the one it was linked with.
 #![cfg(feature = "online")]
 #![allow(unsafe_code, reason = "a machine of its own is made by system calls")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;

@@ -6,7 +6,6 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::System;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
@@ -14,9 +13,13 @@ use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroize;
 use zeroizing_alloc::ZeroAlloc;
 
+mod allocator;
+
+use allocator::Heap;
+
 /// Every heap block is overwritten when it is freed: age, dotenvy and std keep copies that nobody else wipes.
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+static ALLOCATOR: ZeroAlloc<Heap> = ZeroAlloc(Heap);
 
 /// Pages are mapped in pieces of at least this many bytes; a usual launch needs one.
 const CHUNK: usize = 32 * 1024;
@@ -273,6 +276,16 @@ pub fn leave_to_child(held: Option<Protected>) {
             }
             libc::munmap(chunk.start.as_ptr().cast(), chunk.len);
         }
+    }
+}
+
+/// Overwrites everything that was handed out, where this process must end without letting things drop.
+fn wipe_all() {
+    // This very thread may hold the lock, since a new chunk is noted on the heap. Then the kernel alone wipes.
+    let Ok(chunks) = CHUNKS.try_lock() else { return };
+    for chunk in chunks.iter() {
+        // SAFETY: the range is a mapping of ours, and whoever owns a piece of it never runs again.
+        unsafe { std::slice::from_raw_parts_mut(chunk.start.as_ptr(), chunk.used) }.zeroize();
     }
 }
 

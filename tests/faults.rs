@@ -147,12 +147,10 @@ impl Change {
 fn killed_everywhere(change: &Change) {
     let sandbox = sandbox();
     sandbox.add("spare", KEY);
-    let killed = killed_at_every_call(&sandbox, change.words, change.input, |what| {
+    killed_at_every_call(&sandbox, change.words, change.input, |what| {
         change.assert_old_or_new(what, &sandbox);
         change.assert_can_be_repeated(what, &sandbox);
     });
-    assert!(killed > 5, "{:?}: killed only {killed} times", change.words);
-    println!("{:?}: killed {killed} times", change.words);
 }
 
 #[test]

@@ -284,10 +284,16 @@ fn a_read_only_disk_reads_and_says_so() {
         echo "$OTHER_KEY" | withkey add --replace; echo "add $?"
         withkey use default; echo "use $?"
         withkey remove default --yes; echo "remove $?"
-        withkey printenv OPENAI_API_KEY"#;
+        echo "$OTHER_KEY" | withkey rotate default 2>words; echo "rotate $?"; tail -n 2 words >&2
+        withkey printenv OPENAI_API_KEY
+        withkey --spawn printenv OPENAI_API_KEY
+        withkey -v true 2>&1 | grep -o "this launch is not in the log"
+        touch ~/file 2>/dev/null || echo read-only"#;
     let outcome = with_tmpfs(shell(&sandbox, script), &sandbox.home(), "size=256k,mode=700").run();
-    outcome.assert_exit(0).assert_stdout(&format!("{KEY}\nadd 1\nuse 1\nremove 1\n{KEY}\n"));
-    assert_eq!(outcome.stderr().matches("withkey: cause: read-only file system\n").count(), 3, "{}", outcome.stderr());
+    let expected =
+        format!("{KEY}\nadd 1\nuse 1\nremove 1\nrotate 1\n{KEY}\n{KEY}\nthis launch is not in the log\nread-only\n");
+    outcome.assert_exit(0).assert_stdout(&expected);
+    assert_eq!(outcome.stderr().matches("withkey: cause: read-only file system\n").count(), 4, "{}", outcome.stderr());
 }
 
 /// As above, for a project's dotfile. It is larger than its grant, so that in turn either finds no room.

@@ -2,6 +2,7 @@
 //!
 //! Needs root (or CAP_SYS_PTRACE), because withkey makes itself unreadable for its own user, and x86_64, whose registers
 //! are read.
+#![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -12,12 +13,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::common::{Sandbox, memory_file, withkey_binary};
+use crate::common::{Outcome, Running, Sandbox, Start, memory_file, withkey_binary};
 
 /// A stopped process, which ends with the test.
 pub struct Traced {
     pub process: Pid,
     ended: bool,
+    /// Lets go of what else runs in its session.
+    running: Option<Running>,
 }
 
 /// What a process has come to.
@@ -57,10 +60,24 @@ impl Traced {
         };
         #[allow(clippy::zombie_processes, reason = "waited for by waitpid")]
         let child = command.spawn().unwrap();
-        let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        Self::stopped(Pid::from_raw(i32::try_from(child.id()).unwrap()), None)
+    }
+
+    /// What is to be started in some state.
+    #[track_caller]
+    pub fn of(start: Start) -> Self {
+        // SAFETY: a plain system call.
+        let traced = || i32::try_from(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) }).unwrap_or(-1);
+        let running = start.step(traced).start();
+        Self::stopped(Pid::from_raw(running.process), Some(running))
+    }
+
+    /// It stands where its program begins.
+    #[track_caller]
+    fn stopped(process: Pid, running: Option<Running>) -> Self {
         assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
         ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
-        Self { process, ended: false }
+        Self { process, ended: false, running }
     }
 
     /// Goes on to the entry of the next system call.
@@ -113,6 +130,14 @@ impl Traced {
                 end => return end,
             }
         }
+    }
+
+    /// Lets go of it, which was made of a [`Start`]: it goes on to its end.
+    #[track_caller]
+    pub fn let_go(mut self) -> Outcome {
+        self.ended = true;
+        ptrace::detach(self.process, None).unwrap();
+        self.running.take().unwrap().outcome()
     }
 
     /// Lets go of it: it makes this one call, and then stands still, stopped as by `kill -STOP`.
@@ -193,7 +218,19 @@ fn is_a_change(number: i64) -> bool {
 /// Kills `withkey WORDS` at the entry of every system call from the first that changes a file on, each time from the same
 /// HOME, and lets `check` look at what is left; it is told which call that was. Gives how many there were.
 #[track_caller]
-pub fn killed_at_every_call(sandbox: &Sandbox, words: &[&str], input: &str, mut check: impl FnMut(&str)) -> usize {
+pub fn killed_at_every_call(sandbox: &Sandbox, words: &[&str], input: &str, check: impl FnMut(&str)) -> usize {
+    let start = || Traced::withkey(sandbox, None, words, input);
+    killed_at_every_call_of(sandbox, &format!("{words:?}"), start, check)
+}
+
+/// The same for what `start` starts, after it has put back what else has changed.
+#[track_caller]
+pub fn killed_at_every_call_of(
+    sandbox: &Sandbox,
+    what: &str,
+    start: impl Fn() -> Traced,
+    mut check: impl FnMut(&str),
+) -> usize {
     let (home, saved) = (sandbox.home(), sandbox.path("saved"));
     let copy = |from: &Path, to: &Path| {
         sandbox.directly(["/bin/cp".as_ref(), "-a".as_ref(), from.as_os_str(), to.as_os_str()]).run().assert_exit(0);
@@ -203,18 +240,20 @@ pub fn killed_at_every_call(sandbox: &Sandbox, words: &[&str], input: &str, mut 
     loop {
         std::fs::remove_dir_all(&home).unwrap();
         copy(&saved, &home);
-        let mut traced = Traced::withkey(sandbox, None, words, input);
+        let mut traced = start();
         let first = traced.until(is_a_change);
-        let first = first.unwrap_or_else(|| panic!("{words:?} changes no file"));
+        let first = first.unwrap_or_else(|| panic!("{what} changes no file"));
         let mut call = Some(first);
         for _ in 0..killed {
             call = traced.until(|number| !is_of_no_account(number));
         }
         let Some(number) = call.filter(|number| *number != libc::SYS_exit_group) else { break };
         drop(traced);
-        check(&format!("{words:?}, killed at call {} after the first change (number {number})", killed + 1));
+        check(&format!("{what}, killed at call {} after the first change (number {number})", killed + 1));
         killed += 1;
     }
     std::fs::remove_dir_all(&saved).unwrap();
+    println!("{what}: killed {killed} times");
+    assert!(killed > 5, "{what}: killed only {killed} times");
     killed
 }

@@ -275,11 +275,13 @@ fn vim_runs_what_has_the_key() {
     // Enter ends the question for it; the editor itself holds no key.
     pty.type_in("\r:echo 'editor' ($OPENAI_API_KEY == '' ? 'without' : 'with') 'key'\r");
     pty.wait_for("editor without key");
-    pty.type_in(&format!("{terminal}\r"));
-    pty.wait_for(&format!("app.py with {KEY}"));
-    pty.type_in(&format!(":only!\r{makeprg}\r:make report\r"));
+    pty.type_in(&format!("{makeprg}\r:make report\r"));
     pty.wait_for(&format!("report with {KEY}"));
-    pty.type_in("\r:qall!\r");
+    // Last: what is typed while it runs is its own.
+    pty.type_in(&format!("\r{terminal}\r"));
+    pty.wait_for(&format!("app.py with {KEY}"));
+    pty.wait_for("finished]");
+    pty.type_in(":qall!\r");
     vim.outcome().assert_exit(0);
 }
 

@@ -160,7 +160,9 @@ fn lines(
         (None, None) if not_allowed.is_some() => "",
         (None, None) => none,
     };
-    let keys: Vec<_> = report.keys.iter().map(|key| format!("{} {}", key.variable, key.masked)).collect();
+    let widest = report.keys.iter().map(|key| width(key.variable)).max().unwrap_or(0);
+    let (wide, gap) = if layout.is_terminal() { (widest, "  ") } else { (0, " ") };
+    let keys = report.keys.iter().map(|key| format!("{:wide$}{gap}{}", key.variable, key.masked)).collect();
     let helpers = report.keys.iter().filter(|key| key.helper.is_some());
     let helpers = helpers.map(|key| format!("{} {}", key.variable, key.helper.unwrap_or_default()));
     let helpers = helpers.map(|helper| layout.sentence(&helper, host));

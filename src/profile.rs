@@ -16,6 +16,7 @@ pub mod description;
 pub mod expiry;
 pub mod grant;
 pub mod injection;
+pub mod project;
 pub mod resolve;
 pub mod variable;
 pub mod worktree;

@@ -331,6 +331,8 @@ mod tests {
             ("a  /x\n", 1),
             ("a /x\r\n", 1),
             ("a /x \n", 1),
+            ("a /x\t\n", 1),
+            ("a/nowhere\n", 1),
             // As a shell would write them: compared as bytes they would match no directory.
             ("a /y\\ b\n", 1),
             ("a /y\\\n", 1),

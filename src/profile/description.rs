@@ -147,7 +147,7 @@ pub fn names(folders: &Folders) -> Result<Vec<ProfileName>, Error> {
 pub fn names_beginning(folders: &Folders, start: &str) -> Result<Vec<ProfileName>, Error> {
     let folder = folders.profiles();
     let cannot = |errno: Errno| Error::File { doing: "read", path: folder.clone(), source: errno.into() };
-    let mut entries = match Dir::open(&folder, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()) {
+    let mut entries = match Dir::open(&folder, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()) {
         Ok(entries) => entries,
         Err(Errno::ENOENT) => return Ok(Vec::new()),
         Err(errno) => return Err(cannot(errno)),
@@ -290,10 +290,7 @@ impl Description {
     /// As [`Description::belong_to`].
     pub fn describe(&mut self, described: Described) -> Result<(), Error> {
         self.edit(|document| toml::write(document, VARIABLES, &described))?;
-        match self.variables.iter_mut().find(|known| known.variable == described.variable) {
-            Some(known) => *known = described,
-            None => self.variables.push(described),
-        }
+        put(&mut self.variables, described);
         Ok(())
     }
 
@@ -303,8 +300,7 @@ impl Description {
     /// As [`Description::belong_to`].
     pub fn describe_previous(&mut self, described: Described) -> Result<(), Error> {
         self.edit(|document| toml::write(document, PREVIOUS, &described))?;
-        self.previous.retain(|known| known.variable != described.variable);
-        self.previous.push(described);
+        put(&mut self.previous, described);
         Ok(())
     }
 
@@ -363,80 +359,13 @@ impl Description {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn parse(text: &str) -> Result<Description, String> {
-        Description::parse(text, Path::new("x.toml")).map_err(|error| error.words().cause.unwrap_or_default())
-    }
-
-    #[test]
-    fn comments_and_order_survive_a_change() {
-        let text = "# mine\nversion = 1\nstore = \"dotfile\" # here\n\n[set]\nOPENAI_ORG_ID = \"org-1\"\n";
-        let mut description = parse(text).unwrap();
-        description
-            .describe(Described {
-                variable: "OPENAI_API_KEY".parse().unwrap(),
-                masked: "sk-…abcd".to_owned(),
-                hash: None,
-                added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
-                created: None,
-                expires: Some("2027-01-31".parse().unwrap()),
-                helper: vec!["/usr/bin/gopass".to_owned(), "it's".to_owned()],
-            })
-            .unwrap();
-        description.belong_to("sha256:00".to_owned()).unwrap();
-        let written = description.text.clone();
-        assert!(written.starts_with("# mine\nversion = 1\nstore = \"dotfile\" # here\n"), "{written}");
-        let again = parse(&written).unwrap();
-        assert_eq!(again.variables.len(), 1);
-        assert_eq!(again.variables.first().unwrap().helper, ["/usr/bin/gopass", "it's"]);
-        assert_eq!(again.data.as_deref(), Some("sha256:00"));
-        assert_eq!(again.set.len(), 1);
-    }
-
-    #[test]
-    fn a_previous_key_is_read_the_short_way_and_goes_without_a_trace() {
-        let key = |name: &str| Described {
-            variable: name.parse().unwrap(),
-            masked: "sk-…abcd".to_owned(),
-            added: Some("2026-11-23T10:00:00Z".parse().unwrap()),
-            ..Described::of("X".parse().unwrap())
-        };
-        let mut description = Description::new(StoreKind::Dotfile);
-        description.describe(key("OPENAI_API_KEY")).unwrap();
-        let before = description.text.clone();
-        description.describe_previous(key("OPENAI_API_KEY")).unwrap();
-        description.describe(key("HF_TOKEN")).unwrap();
-        assert!(plain::read(&description.text).is_some(), "{}", description.text);
-        let again = parse(&description.text).unwrap();
-        assert_eq!((again.variables.len(), again.previous.len()), (2, 1));
-        let kept: Vec<_> = again.kept().unwrap().iter().map(ToString::to_string).collect();
-        assert_eq!(kept, ["OPENAI_API_KEY", "HF_TOKEN", "WITHKEY_PREVIOUS_OPENAI_API_KEY"]);
-        description.forget_previous(&"OPENAI_API_KEY".parse().unwrap()).unwrap();
-        description.forget(&"HF_TOKEN".parse().unwrap()).unwrap();
-        assert_eq!(description.text, before);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_and_never_passed_over() {
-        for (text, word) in [
-            ("", "version"),
-            ("version = 1", "store"),
-            ("version = 1\nstore = \"cloud\"", "cloud"),
-            ("version = 1\nstore = \"dotfile\"\nsett = 1", "sett"),
-            ("version = 1\nstore = \"dotfile\"\n[set]\nOPENAI_API_KEY = \"x\"", "OPENAI_API_KEY"),
-            ("version = 1\nstore = \"dotfile\"\n[variables.LD_PRELOAD]\nmasked = \"x\"", "LD_PRELOAD"),
-            ("version = 1\nstore = [", "line 2"),
-            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = [\"gopass\"]", "`helper` of X"),
-            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = []", "`helper` of X"),
-            ("version = 1\nstore = \"helper\"\n[variables.X]\nhelper = \"/bin/x\"", "`helper` is not a list"),
-        ] {
-            let why = parse(text).unwrap_err();
-            assert!(why.contains(word), "{text:?}: {why}");
-        }
-        assert!(parse("version = 2\nfuture = true").unwrap_err().contains("version 2"));
+/// As the text has it: in place of what was said of that variable, else at the end.
+fn put(keys: &mut Vec<Described>, described: Described) {
+    match keys.iter_mut().find(|known| known.variable == described.variable) {
+        Some(known) => *known = described,
+        None => keys.push(described),
     }
 }
+
+#[cfg(test)]
+mod tests;

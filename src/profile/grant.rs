@@ -3,9 +3,8 @@
 //! A grant binds the canonical path and what the dotfile holds: for each variable an HMAC-SHA256 over path, name and
 //! value, each with its length before it, under a random key of this machine. So a dotfile that is only encrypted anew
 //! stays allowed, a change can be told by name, the same file elsewhere is not allowed, and a stolen grant does not help to
-//! guess a short value. Lines of words; the names and masks answer `status` and `--dry-run`, which open no store.
+//! guess a short value. The names and masks answer `status` and `--dry-run`, which open no store.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -20,13 +19,10 @@ use crate::files::{self, Guard};
 use crate::host::Folders;
 use crate::key::Key;
 use crate::memory::Protected;
-use crate::profile::binding::{escaped, unescaped};
 use crate::profile::{Variable, date};
 
-/// How a grant's file begins.
-const HEAD: &str = "withkey grant 1";
-/// How it ends: one that is cut short says nothing.
-const END: &[u8] = b"end\n";
+mod text;
+
 /// The file of the random key.
 const SECRET: &str = "secret";
 /// Its length, in bytes.
@@ -204,7 +200,8 @@ impl Grant {
         let mut grants = Vec::new();
         for entry in entries {
             let name = entry.map_err(cannot)?.file_name();
-            if name.as_bytes().len() == 64 && name.as_bytes().iter().all(u8::is_ascii_hexdigit) {
+            // A hash's digits; the random key and files half written have other names.
+            if name.as_bytes().len() == 64 {
                 grants.extend(read_file(&folder.join(name))?);
             }
         }
@@ -217,29 +214,7 @@ impl Grant {
     /// # Errors
     /// When it cannot be written; what was said is then as it was.
     pub fn write(&self, folders: &Folders) -> Result<(), Error> {
-        let mut text = format!("{HEAD}\npath ").into_bytes();
-        text.extend(escaped(self.path.as_os_str().as_bytes()));
-        let mut rest = format!("\ngiven {}\n", self.given);
-        match &self.said {
-            Said::Never => rest.push_str("never\n"),
-            Said::Allowed { keys, before, written } => {
-                rest.push_str("allowed\n");
-                for (word, all) in [("key", keys), ("before", before)] {
-                    for Granted { variable, masked, tag } in all {
-                        let _ = writeln!(rest, "{word} {variable} {tag} {masked}");
-                    }
-                }
-                for Written { sealed, recipients } in written {
-                    let _ = writeln!(rest, "written {sealed}");
-                    for recipient in recipients {
-                        let _ = writeln!(rest, "recipient {recipient}");
-                    }
-                }
-            }
-        }
-        text.extend(rest.as_bytes());
-        text.extend(END);
-        files::replace(&file(folders, &self.path), &text)
+        files::replace(&file(folders, &self.path), &text::of(self))
     }
 
     /// Takes back what was said of `path`. Gives whether anything was. The lock of the configuration must be held.
@@ -360,53 +335,7 @@ fn tag(secret: &Protected, path: &Path, variable: &Variable, key: &Key) -> Resul
 
 fn read_file(file: &Path) -> Result<Option<Grant>, Error> {
     let Some(text) = files::read(file, LARGEST, Guard::Own)? else { return Ok(None) };
-    parse(&text).map(Some).map_err(|why| Project::Grant { file: file.to_owned(), why }.into())
-}
-
-fn parse(text: &[u8]) -> Result<Grant, &'static str> {
-    let body = text.strip_suffix(END).filter(|body| body.ends_with(b"\n")).ok_or("it is cut short")?;
-    let mut lines = body.split(|&byte| byte == b'\n');
-    match lines.next() {
-        Some(head) if head == HEAD.as_bytes() => {}
-        Some(head) if head.starts_with(b"withkey grant ") => return Err("it is of a newer withkey"),
-        _ => return Err("it does not begin as a grant does"),
-    }
-    let (mut path, mut given, mut said) = (None, String::new(), None);
-    for line in lines.filter(|line| !line.is_empty()) {
-        if let Some(written) = line.strip_prefix(b"path ") {
-            path = Some(PathBuf::from(OsStr::from_bytes(&unescaped(written))));
-            continue;
-        }
-        let line = std::str::from_utf8(line).map_err(|_| "a line is not UTF-8 text")?;
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match (word, &mut said) {
-            ("given", _) => rest.clone_into(&mut given),
-            ("never", None) => said = Some(Said::Never),
-            ("allowed", None) => {
-                said = Some(Said::Allowed { keys: Vec::new(), before: Vec::new(), written: Vec::new() });
-            }
-            ("key", Some(Said::Allowed { keys, .. })) => keys.push(granted(rest)?),
-            ("before", Some(Said::Allowed { before, .. })) => before.push(granted(rest)?),
-            ("written", Some(Said::Allowed { written, .. })) => {
-                written.push(Written { sealed: rest.to_owned(), recipients: Vec::new() });
-            }
-            ("recipient", Some(Said::Allowed { written, .. })) => {
-                written.last_mut().ok_or("a recipient stands alone")?.recipients.push(rest.to_owned());
-            }
-            _ => return Err("it has a line that no grant has"),
-        }
-    }
-    let path = path.ok_or("it names no path")?;
-    Ok(Grant { path, given, said: said.ok_or("it neither allows nor refuses")? })
-}
-
-fn granted(words: &str) -> Result<Granted, &'static str> {
-    let mut words = words.splitn(3, ' ');
-    let (Some(variable), Some(tag), Some(masked)) = (words.next(), words.next(), words.next()) else {
-        return Err("a line `key` is cut short");
-    };
-    let variable = Variable::for_key(variable).map_err(|_| "it allows a name that no dotfile may set")?;
-    Ok(Granted { variable, tag: tag.to_owned(), masked: masked.to_owned() })
+    text::parse(&text).map(Some).map_err(|why| Project::Grant { file: file.to_owned(), why }.into())
 }
 
 #[cfg(test)]

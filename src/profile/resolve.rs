@@ -13,12 +13,8 @@ use crate::host::{self, Folders, Host};
 use crate::profile::binding::{Bindings, Bound};
 use crate::profile::grant::{Grant, Said};
 use crate::profile::worktree::{self, Git};
-use crate::profile::{Name, ProfileName, description};
-use crate::store::project;
+use crate::profile::{Name, ProfileName, description, project};
 use crate::ui::sanitize;
-
-/// A project's dotfile.
-pub const PROJECT_DOTFILE: &str = ".env.age";
 
 /// Why a profile was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,10 +132,10 @@ pub fn resolve_and_tell(
     let here = host::current_directory()?;
     let folders = host.folders()?;
     let bindings = Bindings::read(folders)?;
-    let mut bound = bindings.above(&here)?;
+    let mut bound = Vec::new();
     let found = walk(&here, |directory, stretch| {
         // In the main checkout of a worktree other bindings matter than above the current directory.
-        if stretch != here && directory == stretch {
+        if directory == stretch {
             match bindings.above(stretch) {
                 Ok(there) => bound = there,
                 Err(error) => return Some(Err(error)),
@@ -173,7 +169,7 @@ fn nearest(
         // A dotfile that is not used must not be passed over in silence: its project expects its own key.
         None => {
             // Nor is consent asked for to what would be refused then.
-            project::judge_found(&path)?;
+            project::judge(&path)?;
             Err(Project::NotAllowed { path }.into())
         }
         Some(grant) if matches!(grant.said, Said::Never) => {
@@ -194,7 +190,7 @@ pub fn nearest_dotfile() -> Result<Option<PathBuf>, Error> {
 
 /// The dotfile of a directory. One that may be passed through but not looked into holds nothing for this user.
 fn dotfile_in(directory: &Path) -> Option<PathBuf> {
-    let path = directory.join(PROJECT_DOTFILE);
+    let path = directory.join(project::DOTFILE);
     std::fs::symlink_metadata(&path).is_ok().then_some(path)
 }
 

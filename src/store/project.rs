@@ -4,22 +4,18 @@
 
 use std::path::Path;
 
-use nix::unistd::geteuid;
-
 use crate::error::Error;
 use crate::error::project::Project;
-use crate::files::{self, Guard};
+use crate::files::Guard;
 use crate::host::Host;
 use crate::key::Key;
 use crate::memory::Protected;
+use crate::profile::project;
 use crate::profile::{Description, Grant, Name, Profile, Variable};
 use crate::store::identity::{self, Identities};
 use crate::store::{dotenv, envelope};
 
 pub mod write;
-
-/// The largest dotfile of a project, in bytes.
-pub const LARGEST: usize = 1024 * 1024;
 
 /// How often a launch looks again when a writer keeps changing a dotfile and its grant.
 const LOOKS: usize = 100;
@@ -49,7 +45,7 @@ pub fn open_chosen(profile: &mut Profile, host: &Host) -> Result<(), Error> {
     let mut identities = None;
     for _ in 0..LOOKS {
         // What is not fit to be opened is refused before anybody is asked for a passphrase.
-        let sealed = read(&path, guard)?.ok_or_else(|| Project::Missing { path: path.clone() })?;
+        let sealed = project::read(&path, guard)?.ok_or_else(|| Project::Missing { path: path.clone() })?;
         let identities = match &mut identities {
             Some(known) => known,
             none => none.insert(Identities::in_force(host).map_err(|error| for_newcomers(error, &path))?),
@@ -92,52 +88,13 @@ pub fn keys_of<'a>(opened: &'a [(Variable, Key)], variables: &[&Variable], name:
 /// When the file is not there or is not what the way it was chosen demands.
 pub fn judge(profile: &Profile) -> Result<(), Error> {
     let Some((path, guard)) = judged_by(profile) else { return Ok(()) };
-    read(path, guard)?.map(|_| ()).ok_or_else(|| Project::Missing { path: path.to_owned() }.into())
+    project::read(path, guard)?.map(|_| ()).ok_or_else(|| Project::Missing { path: path.to_owned() }.into())
 }
 
 /// The dotfile of a chosen profile, and what it must be: more is asked of one that was found than of one that was named.
 fn judged_by(profile: &Profile) -> Option<(&Path, Guard)> {
     let guard = if profile.grant.is_some() { Guard::Found } else { Guard::Own };
     profile.name.dotfile().map(|path| (path, guard))
-}
-
-/// The age file itself, which must be what `guard` asks for; nothing when there is none.
-///
-/// # Errors
-/// When it cannot be read or is not what it must be.
-pub fn read(path: &Path, guard: Guard) -> Result<Option<Vec<u8>>, Error> {
-    files::read(path, LARGEST, guard).map_err(|error| unfit(error, path, guard))
-}
-
-/// Judges a dotfile that was found before anything was said of it: consent is asked for only what may be allowed.
-///
-/// # Errors
-/// As [`read`].
-pub fn judge_found(path: &Path) -> Result<(), Error> {
-    files::judge(path, LARGEST, Guard::Found).map_err(|error| unfit(error, path, Guard::Found))
-}
-
-/// The sentences of a dotfile that is not what it must be.
-fn unfit(error: Error, path: &Path, guard: Guard) -> Error {
-    let named = guard != Guard::Found;
-    let unfit = |what: String, why: String| Project::Unfit { path: path.to_owned(), what, why, named }.into();
-    match error {
-        Error::FileKind { path: whose, why } => unfit(format!("cannot use {}", whose.display()), why.to_owned()),
-        // A folder like /tmp is everybody's on purpose, and chmod would spoil it.
-        Error::Exposed { path: whose, mode, .. } if !named && whose != path && mode & 0o1000 != 0 => unfit(
-            format!("other users may change {}", whose.display()),
-            format!("its mode is {mode:04o}: anybody may put a dotfile there"),
-        ),
-        Error::TooLarge { limit, .. } => {
-            unfit(format!("{} is too large", path.display()), format!("it is over {limit} bytes"))
-        }
-        // For root the usual words are right: they speak of sudo.
-        Error::Foreign { path: whose } if !named && !geteuid().is_root() => unfit(
-            format!("{} belongs to another user", whose.display()),
-            "a dotfile that is found must be yours, and so must its folder".to_owned(),
-        ),
-        other => other,
-    }
 }
 
 impl Opened {

@@ -12,11 +12,10 @@ use crate::files::{self, Guard};
 use crate::host::{self, Host};
 use crate::key::Key;
 use crate::profile::grant::{Difference, Said};
-use crate::profile::resolve::{self, PROJECT_DOTFILE};
-use crate::profile::{Grant, Variable};
+use crate::profile::{Grant, Variable, project, resolve};
 use crate::provider;
 use crate::store::identity::Identities;
-use crate::store::project::{self, Opened};
+use crate::store::project::Opened;
 use crate::ui::prompt::Prompt;
 use crate::ui::{self, Ui, sanitize};
 
@@ -55,7 +54,7 @@ pub fn run(words: &Allow, host: &Host, ui: Ui) -> Result<Exit, Error> {
 /// # Errors
 /// When its folder is not there.
 pub fn place(file: &Path) -> Result<PathBuf, Error> {
-    let file = if file.is_dir() { file.join(PROJECT_DOTFILE) } else { file.to_owned() };
+    let file = if file.is_dir() { file.join(project::DOTFILE) } else { file.to_owned() };
     let absolute = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
     let missing = || Project::Missing { path: file.clone() };
     let (Some(folder), Some(name)) = (absolute.parent(), absolute.file_name()) else { return Err(missing().into()) };

@@ -83,7 +83,8 @@ mod tests {
     use super::*;
 
     const WRITTEN: &str = "version = 1\nstore = \"dotfile\"\ndata = \"sha256:00\"\n\n[variables.OPENAI_API_KEY]\n\
-        masked = \"sk-…MxYA\"\nhash = \"00ff\"\nadded = 2026-11-23T10:00:00Z\nexpires = 2027-01-31\n\n[previous.OPENAI_API_KEY]\n\
+        masked = \"sk-…MxYA\"\nhash = \"00ff\"\nadded = 2026-11-23T10:00:00Z\ncreated = 2026-11-01\n\
+        expires = 2027-01-31\n\n[previous.OPENAI_API_KEY]\n\
         masked = \"sk-…MxYB\"\nadded = 2026-10-23T10:00:00Z\n";
 
     fn facts(description: &Description) -> String {
@@ -95,6 +96,14 @@ mod tests {
     fn what_withkey_writes_is_read_the_short_way() {
         assert!(read(WRITTEN).is_some());
         assert!(read(&format!("# mine\n{WRITTEN}")).is_none());
+    }
+
+    #[test]
+    fn only_a_string_that_stands_for_itself_is_read_the_short_way() {
+        assert_eq!(string("\"sk-…MxYA\""), Some("sk-…MxYA"));
+        for value in ["\"\"", "\"a\"b\"", "\"a\\b\"", "\"a\tb\"", "\"a", "a\"", "'a'"] {
+            assert_eq!(string(value), None, "{value}");
+        }
     }
 
     proptest! {

@@ -66,9 +66,6 @@ pub fn write(document: &mut DocumentMut, place: &str, described: &Described) {
 pub fn erase(document: &mut DocumentMut, place: &str, variable: &Variable) {
     let Some(variables) = document.get_mut(place).and_then(Item::as_table_like_mut) else { return };
     variables.remove(variable.as_str());
-    if variables.is_empty() && place == PREVIOUS {
-        document.remove(place);
-    }
 }
 
 fn text_of<'a>(field: &str, item: &'a Item) -> Result<&'a str, String> {

@@ -1,4 +1,7 @@
 #![allow(clippy::unwrap_used)]
+use std::ffi::OsStr;
+
+use super::text::parse;
 use super::*;
 
 fn folders(place: &Path) -> Folders {
@@ -38,6 +41,7 @@ fn a_change_is_told_by_name_and_fields_never_run_into_each_other() {
     let words = |pairs: &[(&str, &str)]| grant.compare(&keys(pairs), &folders).unwrap().words();
     assert_eq!(words(&[("Y", "2"), ("AB", "CD"), ("X", "1")]), "");
     assert_eq!(words(&[("A", "BCD"), ("X", "1"), ("Y", "2")]), "A is new (…), AB is gone");
+    assert_eq!(words(&[]), "AB is gone, X is gone, Y is gone");
     assert_eq!(
         words(&[("AB", "CD"), ("X", "2"), ("Y", "1")]),
         "X has another key (… -> …), Y has another key (… -> …)"
@@ -72,8 +76,46 @@ fn two_machines_hash_the_same_value_differently() {
 }
 
 #[test]
+fn a_dotfile_of_very_many_variables_can_be_allowed() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    let granted =
+        |at| Granted { variable: format!("A{at}").parse().unwrap(), masked: "…".to_owned(), tag: "0".repeat(64) };
+    let keys: Vec<_> = (0..20_000).map(granted).collect();
+    let said = Said::Allowed { keys, before: Vec::new(), written: Vec::new() };
+    let grant = Grant { path: PathBuf::from("/a/.env.age"), given: String::new(), said };
+    grant.write(&folders).unwrap();
+    assert_eq!(Grant::read(&folders, &grant.path).unwrap().unwrap().names(), grant.names());
+}
+
+#[test]
+fn what_cannot_be_listed_is_an_error_and_what_is_no_grant_is_not_one() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    assert_eq!(Grant::all(&folders).unwrap().len(), 0);
+    Grant::never(Path::new("/a")).write(&folders).unwrap();
+    std::fs::write(folders.grants().join("0a"), "not of withkey").unwrap();
+    assert_eq!(Grant::all(&folders).unwrap().len(), 1);
+    std::fs::remove_dir_all(folders.grants()).unwrap();
+    std::fs::write(folders.grants(), "").unwrap();
+    assert!(Grant::all(&folders).is_err());
+}
+
+#[test]
+fn a_random_key_of_another_length_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = folders(place.path());
+    let grant = Grant::to(Path::new("/a"), &keys(&[("A", "1")]), None, &folders).unwrap();
+    files::replace(&folders.grants().join(SECRET), &[1; SECRET_LENGTH - 1]).unwrap();
+    assert!(grant.compare(&keys(&[("A", "1")]), &folders).is_err());
+    assert!(Grant::to(Path::new("/a"), &keys(&[("A", "1")]), None, &folders).is_err());
+}
+
+#[test]
 fn a_grant_that_cannot_be_understood_allows_nothing() {
     assert!(parse(b"withkey grant 1\npath /a\nallowed\nkey A 00 x\nend\n").is_ok());
+    assert_eq!(parse(b"withkey grant 2\nend\n").err(), Some("it is of a newer withkey"));
+    assert_eq!(parse(b"something else\nend\n").err(), Some("it does not begin as a grant does"));
     for text in [
         "",
         "withkey grant 2\npath /a\nallowed\nend\n",

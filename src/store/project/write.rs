@@ -9,12 +9,11 @@ use crate::files::{self, Guard};
 use crate::host::Host;
 use crate::key::Key;
 use crate::memory::Protected;
-use crate::profile::Grant;
-use crate::profile::Variable;
 use crate::profile::grant::{Said, Written};
+use crate::profile::{Grant, Variable, project};
 use crate::provider;
 use crate::store::identity::Identities;
-use crate::store::project::{self, Opened};
+use crate::store::project::{Opened, keys, unseal};
 use crate::store::recipients::{Recipients, heads};
 use crate::store::{Change, dotenv, envelope};
 use crate::ui::Ui;
@@ -162,7 +161,7 @@ impl<'a> Draft<'a> {
             Some(old) => dotenv::change(old.text.bytes(), changes, &shown)?,
             None => dotenv::change(b"", changes, &shown)?,
         };
-        let keys = project::keys(&text, path)?;
+        let keys = keys(&text, path)?;
         let sealed = envelope::seal_as_text(text.bytes(), &self.recipients.parsed()?)?;
         self.must_open(&sealed, &text)?;
         self.warn_of_personal_keys(&keys, ui);
@@ -200,7 +199,7 @@ impl<'a> Draft<'a> {
 
     /// Opens what was sealed, as its writer will.
     fn must_open(&self, sealed: &[u8], text: &Protected) -> Result<(), Error> {
-        match project::unseal(sealed, self.path, &self.identities, self.host) {
+        match unseal(sealed, self.path, &self.identities, self.host) {
             Ok(opened) if opened.bytes() == text.bytes() => Ok(()),
             Ok(_) => Err(Project::ReadBack { path: self.path.to_owned() }.into()),
             Err(Error::Project(Project::NotARecipient { recipient, .. })) => {

@@ -134,7 +134,11 @@ impl<'a> Stores<'a> {
     /// As [`of`].
     pub fn new(host: &'a Host, ui: Ui) -> Result<Self, Error> {
         let of = |kind| of(kind, host, ui);
-        Ok(Self { keychain: of(StoreKind::Keychain)?, dotfile: of(StoreKind::Dotfile)?, helper: of(StoreKind::Helper)? })
+        Ok(Self {
+            keychain: of(StoreKind::Keychain)?,
+            dotfile: of(StoreKind::Dotfile)?,
+            helper: of(StoreKind::Helper)?,
+        })
     }
 
     /// The one of that kind.

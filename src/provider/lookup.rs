@@ -51,7 +51,9 @@ pub fn look_up(uri: &Uri, longest: Duration) -> Result<Known, &'static str> {
             // The system's own trouble says nothing about the name.
             Err(Error::Io(error)) if error.raw_os_error().is_some() => Ok(()),
             // EAI_AGAIN, which has no number of the system's.
-            Err(error) if error.to_string().contains("Temporary failure") => answer.write_all(NOBODY_ANSWERS.as_bytes()),
+            Err(error) if error.to_string().contains("Temporary failure") => {
+                answer.write_all(NOBODY_ANSWERS.as_bytes())
+            }
             Err(_) => answer.write_all(UNKNOWN.as_bytes()),
         };
     };

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use crate::cli::verbs::VERBS;
+use crate::error::program::Program;
 use crate::error::{Error, without_value};
 use crate::host::Host;
 use crate::profile::description;
@@ -19,8 +20,10 @@ pub fn advice(error: &Error, host: &Host) -> Option<String> {
             let near = near_profile(&name.to_lowercase(), host)?;
             Some(format!("did you mean {near}? every profile: withkey list"))
         }
-        Error::ProgramNotFound { name, elsewhere: None } if is_assignment(name) => Some(with_env(name, host)),
-        Error::ProgramNotFound { name, elsewhere: None } if is_first(name, host) => {
+        Error::Program(Program::NotFound { name, elsewhere: None }) if is_assignment(name) => {
+            Some(with_env(name, host))
+        }
+        Error::Program(Program::NotFound { name, elsewhere: None }) if is_first(name, host) => {
             let verb = VERBS.iter().find(|verb| strsim::osa_distance(verb, name) == 1)?;
             Some(format!("did you mean the verb? withkey {verb}"))
         }

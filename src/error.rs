@@ -14,9 +14,11 @@ use crate::exit::Exit;
 
 pub mod completions;
 pub mod helper;
+pub mod intake;
 pub mod keychain;
 pub mod life;
 pub mod online;
+pub mod program;
 pub mod project;
 pub mod rotation;
 pub mod unlock;
@@ -27,12 +29,6 @@ pub mod unlock;
 pub enum Error {
     /// The words on the command line do not fit together.
     Usage { what: String, hint: String },
-    /// No file of that name along PATH.
-    ProgramNotFound { name: String, elsewhere: Option<PathBuf> },
-    /// A file of that name that the system does not run.
-    ProgramCannotRun { program: PathBuf, source: io::Error, elsewhere: Option<PathBuf> },
-    /// Another file stands where the program was found.
-    ProgramChanged { program: PathBuf },
     /// Nothing chooses a profile for this directory.
     NoProfile { directory: PathBuf },
     /// A profile is chosen that has no description.
@@ -109,18 +105,6 @@ pub enum Error {
     Recipient { text: String, why: &'static str },
     /// Sealing failed inside the library.
     Seal { why: String },
-    /// A value that cannot be a key.
-    Key { variable: String, why: String, hint: String },
-    /// A variable that a `.env` file does not hold.
-    NotInFile { file: String, variable: String },
-    /// As many lines as variables are wanted on standard input.
-    LineCount { variables: Vec<String>, lines: usize },
-    /// A key stands there already.
-    KeyExists { profile: String, variable: String, helper: bool },
-    /// A profile has one store.
-    OtherStore { profile: String, store: &'static str },
-    /// What was stored did not come back as it went in.
-    ReadBack { profile: String },
     /// A date that is none.
     Date { text: String },
     /// The operating system refused something small and necessary.
@@ -129,12 +113,16 @@ pub enum Error {
     Completions(completions::Completions),
     /// A helper gave no key.
     Helper(helper::Helper),
+    /// A key is not taken in.
+    Intake(intake::Intake),
     /// The keychain, and what it did.
     Keychain(keychain::Keychain),
     /// A key is not to be used, or not by this one.
     Life(life::Life),
     /// Asking a provider.
     Online(online::Online),
+    /// The program that COMMAND names.
+    Program(program::Program),
     /// A project's dotfile, or its grant.
     Project(project::Project),
     /// Replacing a key.
@@ -217,8 +205,7 @@ impl Error {
     #[must_use]
     pub fn exit_of_launch(&self) -> Exit {
         match self {
-            Self::ProgramNotFound { .. } => Exit::NotFound,
-            Self::ProgramCannotRun { .. } | Self::ProgramChanged { .. } => Exit::CannotRun,
+            Self::Program(program) => program.exit(),
             _ => Exit::LaunchFailed,
         }
     }
@@ -243,34 +230,6 @@ impl Error {
     pub fn words(&self) -> Words {
         match self {
             Self::Usage { what, hint } => Words::new(what).hint(hint),
-            Self::ProgramNotFound { name, elsewhere } => {
-                let words = Words::new(format!("program not found: {}", without_value(name)));
-                match elsewhere {
-                    Some(path) => words.cause("it is not on PATH").hint(format!("it is at {}", p(path))),
-                    None if name.contains('/') => words.cause("no such file, or its interpreter is missing"),
-                    None => words.cause("no directory on PATH has it"),
-                }
-            }
-            Self::ProgramCannotRun { program, source, elsewhere } => {
-                let words = Words::new(format!("cannot run {}", p(program)));
-                let (cause, hint) = match source.raw_os_error() {
-                    Some(libc::E2BIG) => {
-                        ("arguments and environment are larger than the system takes".to_owned(), None)
-                    }
-                    Some(libc::EISDIR) => ("it is a directory".to_owned(), None),
-                    Some(libc::EACCES) => ("permission denied".to_owned(), Some(format!("chmod +x {}", p(program)))),
-                    _ => (io(source), None),
-                };
-                let words = words.cause(cause);
-                match (elsewhere, hint) {
-                    (Some(path), _) => words.hint(format!("one that runs is at {}", p(path))),
-                    (None, Some(hint)) => words.hint(hint),
-                    (None, None) => words,
-                }
-            }
-            Self::ProgramChanged { program } => Words::new(format!("not running {}", p(program)))
-                .cause("the file was replaced between finding it and starting it")
-                .hint("run the same line again"),
             Self::NoProfile { directory } => Words::new(format!("no profile for {}", p(directory)))
                 .cause("no binding covers it and there is no default profile")
                 .hint("store a key: withkey add, or tie a profile to this directory: withkey use PROFILE"),
@@ -402,36 +361,6 @@ impl Error {
                 Words::new(format!("cannot encrypt to {text}")).cause(*why).hint("mend `recipients` in config.toml")
             }
             Self::Seal { why } => Words::new("cannot encrypt the dotfile").cause(why),
-            Self::Key { variable, why, hint } => {
-                let words = Words::new(format!("not stored: the value for {variable} cannot be a key")).cause(why);
-                if hint.is_empty() { words } else { words.hint(hint) }
-            }
-            Self::NotInFile { file, variable } => {
-                Words::new(format!("{file} holds no {variable}")).hint("name a variable that it holds")
-            }
-            Self::LineCount { variables, lines } => {
-                let number = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-                let (lines, wanted) = (number(*lines, "line"), number(variables.len(), "variable"));
-                Words::new(format!("nothing stored: {lines} for {wanted}"))
-                    .cause(format!("standard input gives one key a line, for {}", variables.join(", ")))
-            }
-            Self::KeyExists { profile, variable, helper } => {
-                let replace = format!("withkey add {profile} {variable} --replace");
-                Words::new(format!("profile {profile} has a key for {variable} already"))
-                    .cause("a stored key is not overwritten unasked")
-                    .hint(match helper {
-                        true => replace,
-                        false => format!("withkey rotate {profile} {variable} (with a way back), or {replace}"),
-                    })
-            }
-            Self::OtherStore { profile, store } => {
-                Words::new(format!("profile {profile} is kept in the store {store}"))
-                    .cause("a profile has one store")
-                    .hint(format!("leave out --store, or move the profile first: withkey move {profile} STORE"))
-            }
-            Self::ReadBack { profile } => Words::new(format!("not stored: profile {profile} is as it was"))
-                .cause("what the store gave back was not what it was given")
-                .hint("keep the key at hand, and look at the disk"),
             Self::Date { text } => {
                 Words::new(format!("not a date: {text}")).cause("a date is YYYY-MM-DD, or a number of days such as 90d")
             }
@@ -439,9 +368,11 @@ impl Error {
             // Each room's sentences stand in a file of their own.
             Self::Completions(failure) => failure.words(),
             Self::Helper(failure) => failure.words(),
+            Self::Intake(failure) => failure.words(),
             Self::Keychain(failure) => failure.words(),
             Self::Life(failure) => failure.words(),
             Self::Online(failure) => failure.words(),
+            Self::Program(failure) => failure.words(),
             Self::Project(failure) => failure.words(),
             Self::Rotation(failure) => failure.words(),
             Self::Unlock(failure) => failure.words(),

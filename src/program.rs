@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::host::{Host, value_of};
 
 mod interpreter;
@@ -37,7 +37,8 @@ impl Program {
     /// being the current directory; a file that may not be run, or whose interpreter is missing, is passed over.
     ///
     /// # Errors
-    /// [`Error::ProgramCannotRun`] when what is there may not be run, [`Error::ProgramNotFound`] when nothing is.
+    /// [`error::program::Program::CannotRun`] when what is there may not be run,
+    /// [`error::program::Program::NotFound`] when nothing is.
     pub fn find(name: &CStr, host: &Host) -> Result<Self, Error> {
         let bytes = name.to_bytes();
         if bytes.contains(&b'/') {
@@ -95,7 +96,7 @@ impl Program {
     /// What went wrong when `execve` of the found file failed.
     #[must_use]
     pub fn refused(self, source: io::Error) -> Error {
-        Error::ProgramCannotRun { program: self.path, source, elsewhere: None }
+        Error::Program(error::program::Program::CannotRun { program: self.path, source, elsewhere: None })
     }
 }
 
@@ -104,11 +105,14 @@ fn failed(name: &CStr, candidate: &[u8], source: io::Error, host: &Host) -> Erro
     let program = PathBuf::from(OsStr::from_bytes(candidate));
     let elsewhere = elsewhere(name, host);
     if source.raw_os_error() == Some(libc::ENOENT) {
-        return Error::ProgramNotFound { name: name.to_string_lossy().into_owned(), elsewhere };
+        return Error::Program(error::program::Program::NotFound {
+            name: name.to_string_lossy().into_owned(),
+            elsewhere,
+        });
     }
     // execve(2) says EACCES for a directory too, which has its own sentence.
     let source = if program.is_dir() { io::Error::from_raw_os_error(libc::EISDIR) } else { source };
-    Error::ProgramCannotRun { elsewhere, program, source }
+    Error::Program(error::program::Program::CannotRun { elsewhere, program, source })
 }
 
 /// A program of that name off the PATH, for the hint. Asked only when the launch has failed.

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::host::{Host, IDENTITY_FILE, PASSPHRASE_FILE};
 use crate::launch::environment::Environment;
 use crate::program::Program;
@@ -20,7 +20,7 @@ const SHELL: &CStr = c"/bin/sh";
 pub fn run(program: Program, command: &[CString], environment: &Environment) -> Error {
     // What stood there when it was found is what is run: a prompt may have taken its time.
     if !program.is_still_there() {
-        return Error::ProgramChanged { program: program.path().to_owned() };
+        return Error::Program(error::program::Program::Changed { program: program.path().to_owned() });
     }
     let Ok(path) = CString::new(program.path().as_os_str().as_bytes()) else { return Error::Internal };
     let words: Vec<&CStr> = command.iter().map(CString::as_c_str).collect();

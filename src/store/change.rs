@@ -1,6 +1,7 @@
 //! Changing a profile: its store and its description together, all or nothing.
 
 use crate::error::Error;
+use crate::error::intake::Intake;
 use crate::files;
 use crate::host::{Folders, Host};
 use crate::key::Key;
@@ -58,12 +59,12 @@ fn kept_in(
     }
     let Some(description) = Description::read(host.folders()?, name)? else { return Ok(None) };
     if asked.is_some_and(|asked| asked != description.store) {
-        return Err(Error::OtherStore { profile: name.to_string(), store: description.store.as_str() });
+        return Err(Error::Intake(Intake::OtherStore { profile: name.to_string(), store: description.store.as_str() }));
     }
     match variables.iter().find(|variable| description.variable(variable).is_some()) {
         Some(variable) if !replace => {
             let helper = description.store == StoreKind::Helper;
-            Err(Error::KeyExists { profile: name.to_string(), variable: variable.to_string(), helper })
+            Err(Error::Intake(Intake::Exists { profile: name.to_string(), variable: variable.to_string(), helper }))
         }
         _ => Ok(Some(description.store)),
     }

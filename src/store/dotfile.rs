@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::error::intake::Intake;
 use crate::files::{self, Guard};
 use crate::host::{Folders, Host};
 use crate::key::Key;
@@ -167,7 +168,7 @@ impl Store for Dotfile<'_> {
         let staged = self.staged(name);
         files::replace(&staged, &sealed)?;
         self.read_back(&staged, changes).map_err(|error| match files::remove(&staged) {
-            Ok(()) => error.unwrap_or_else(|| Error::ReadBack { profile: name.to_string() }),
+            Ok(()) => error.unwrap_or_else(|| Error::Intake(Intake::ReadBack { profile: name.to_string() })),
             Err(error) => error,
         })
     }

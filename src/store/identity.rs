@@ -3,13 +3,11 @@
 //! In this order and without falling through: WITHKEY_IDENTITY, WITHKEY_IDENTITY_FILE, the personal one together with the
 //! SSH keys of config.toml.
 
-use std::ffi::OsStr;
 use std::io::BufReader;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use age::secrecy::{ExposeSecret, SecretString};
-use age::{Callbacks, Identity, Recipient, ssh, x25519};
+use age::{Identity, ssh, x25519};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -21,6 +19,12 @@ use crate::profile::description;
 use crate::store::{envelope, passphrase};
 use crate::ui::Ui;
 use crate::ui::prompt::Prompt;
+
+mod public_half;
+mod ssh_passphrase;
+
+pub use public_half::{parse_recipient, recipient, write_recipient_if_missing};
+use ssh_passphrase::Ask;
 
 /// The largest identity file, in bytes.
 pub const LARGEST: usize = 64 * 1024;
@@ -174,36 +178,6 @@ impl Identities {
         })
     }
 
-    /// What own dotfiles are encrypted to.
-    ///
-    /// # Errors
-    /// When a recipient cannot be encrypted to.
-    pub fn recipients(&self) -> Result<Vec<Box<dyn Recipient + Send>>, Error> {
-        let own = self.pairs.iter().take(self.own).map(|pair| self.public(pair));
-        own.chain(self.further.iter().map(|text| parse_recipient(text))).collect()
-    }
-
-    /// The first recipient, as text to give away.
-    #[must_use]
-    pub fn recipient(&self) -> Option<String> {
-        match self.pairs.first()? {
-            Pair::Age(identity) => Some(identity.to_public().to_string()),
-            Pair::Ssh(identity) => {
-                ssh::Recipient::try_from(identity.clone()).ok().map(|recipient| recipient.to_string())
-            }
-        }
-    }
-
-    fn public(&self, pair: &Pair) -> Result<Box<dyn Recipient + Send>, Error> {
-        match pair {
-            Pair::Age(identity) => Ok(Box::new(identity.to_public())),
-            Pair::Ssh(identity) => match ssh::Recipient::try_from(identity.clone()) {
-                Ok(recipient) => Ok(Box::new(recipient)),
-                Err(_) => Err(Error::Identity { from: self.from.clone(), why: "its public half cannot be used" }),
-            },
-        }
-    }
-
     fn none() -> Self {
         Self { from: String::new(), pairs: Vec::new(), own: 0, further: Vec::new(), asks: true, ask: None }
     }
@@ -253,11 +227,10 @@ impl Identities {
         if let ssh::Identity::Unsupported(_) = identity {
             return Err(wrong("it is an SSH key of a kind age does not support; ed25519 and RSA are"));
         }
-        let file = host.variable(PASSPHRASE_FILE);
-        if !self.asks && file.is_none() && matches!(identity, ssh::Identity::Encrypted(_)) {
+        if !self.asks && host.variable(PASSPHRASE_FILE).is_none() && matches!(identity, ssh::Identity::Encrypted(_)) {
             return Ok(());
         }
-        self.ask.get_or_insert_with(|| Ask { agent: host.agent(), file, failure: Arc::default() });
+        self.ask.get_or_insert_with(|| Ask::new(host));
         self.pairs.push(Pair::Ssh(identity));
         Ok(())
     }
@@ -321,63 +294,10 @@ pub fn must_be_age(text: &Protected, from: &str) -> Result<(), Error> {
     identities.take_plain(text.bytes())
 }
 
-/// Writes the personal identity's public half, which nobody can read any more when the identity is protected.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_recipient_if_missing(text: &Protected, host: &Host) -> Result<(), Error> {
-    let path = host.folders()?.recipient();
-    let mut identities = Identities::none();
-    identities.take_plain(text.bytes())?;
-    match identities.recipient() {
-        Some(recipient) if !path.exists() => files::replace(&path, format!("{recipient}\n").as_bytes()),
-        _ => Ok(()),
-    }
-}
-
 /// Whether some profile has an age file.
 fn any_dotfile(host: &Host) -> Result<bool, Error> {
     let profiles = host.folders()?.profiles();
     Ok(description::names(host.folders()?)?.iter().any(|name| profiles.join(format!("{name}.age")).exists()))
-}
-
-/// The user's own recipient, to be given to others, without a prompt; none when it is not known here.
-///
-/// # Errors
-/// When a file is there and cannot be read.
-pub fn recipient(host: &Host) -> Result<Option<String>, Error> {
-    let named = match (&host.identity, host.variable(IDENTITY_FILE)) {
-        (Some(text), _) => Protected::from_pieces(&[text.bytes()]).ok(),
-        (None, Some(file)) => files::read_secret(Path::new(file), LARGEST, Guard::Named)?,
-        (None, None) => {
-            let text = files::read(&host.folders()?.recipient(), LARGEST, Guard::Own)?;
-            return Ok(text.and_then(|text| std::str::from_utf8(&text).ok().map(|text| text.trim().to_owned())));
-        }
-    };
-    // One behind a passphrase would have to be opened.
-    let Some(text) = named.filter(|text| !envelope::is_age(text.bytes())) else { return Ok(None) };
-    let mut identities = Identities::none();
-    identities.take(text.bytes(), host)?;
-    Ok(identities.recipient())
-}
-
-/// A recipient from its text: `age1…`, `ssh-ed25519 …` or `ssh-rsa …`; what stands behind an SSH key is a comment.
-///
-/// # Errors
-/// [`Error::Recipient`] when withkey cannot encrypt to it.
-pub fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>, Error> {
-    let wrong = |why| Error::Recipient { text: text.to_owned(), why };
-    if text.starts_with("ssh-") {
-        let recipient: ssh::Recipient = text.parse().map_err(|_| wrong("it is not an SSH public key age supports"))?;
-        return Ok(Box::new(recipient));
-    }
-    let recipient: Result<x25519::Recipient, _> = text.parse();
-    match recipient {
-        Ok(recipient) => Ok(Box::new(recipient)),
-        // One in a thousand of the usual ones begins so, too.
-        Err(_) if text.starts_with("age1pq") => Err(wrong("post-quantum recipients are not supported by this build")),
-        Err(_) => Err(wrong("it is not an age recipient")),
-    }
 }
 
 /// Offers a passphrase for a new identity, as ssh-keygen does; none without a terminal, or when it is left empty.
@@ -395,58 +315,5 @@ impl Pair {
             (Self::Ssh(identity), Some(ask)) => Box::new(identity.clone().with_callbacks(ask.clone())),
             (Self::Ssh(identity), None) => Box::new(identity.clone()),
         }
-    }
-}
-
-/// Asks for the passphrase of an SSH key, when age finds that it would open the file.
-#[derive(Clone)]
-struct Ask {
-    agent: Option<&'static str>,
-    /// WITHKEY_PASSPHRASE_FILE, which is read instead.
-    file: Option<&'static OsStr>,
-    failure: Arc<Mutex<Option<Error>>>,
-}
-
-impl Ask {
-    fn failed(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Callbacks for Ask {
-    fn display_message(&self, _message: &str) {}
-
-    fn confirm(&self, _message: &str, _yes: &str, _no: Option<&str>) -> Option<bool> {
-        None
-    }
-
-    fn request_public_string(&self, _description: &str) -> Option<String> {
-        None
-    }
-
-    fn request_passphrase(&self, _description: &str) -> Option<SecretString> {
-        let given = match self.file {
-            Some(file) => passphrase::from_file(file),
-            None => Prompt::open(self.agent, "the SSH key's passphrase", NO_TERMINAL)
-                .and_then(|prompt| prompt.secret("passphrase of the SSH key: ")),
-        };
-        let asked = given.and_then(|given| passphrase::as_secret(&given));
-        asked.map_err(|error| *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_usual_recipient_may_begin_as_a_post_quantum_one_does() {
-        let identities =
-            std::iter::repeat_with(x25519::Identity::generate).map(|identity| identity.to_public().to_string());
-        let recipient = identities.take(100_000).find(|recipient| recipient.starts_with("age1pq")).unwrap();
-        assert!(parse_recipient(&recipient).is_ok(), "{recipient}");
-        let refused = parse_recipient("age1pq1qqqqqq").err().unwrap().words();
-        assert!(refused.cause.unwrap().contains("post-quantum"));
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::error::Error;
+use crate::error::intake::Intake;
 use crate::key::{self, Key, LONGEST};
 use crate::memory::Protected;
 use crate::profile::description::StoreKind;
@@ -28,7 +29,7 @@ pub fn ask(prompt: &Prompt, variable: &Variable, ui: Ui) -> Result<Key, Error> {
         let typed = prompt.secret(&format!("{variable} (not shown while you type): "))?;
         match judged(variable, typed.bytes(), ui) {
             Ok(key) => return Ok(key),
-            Err(Error::Key { why, hint, .. }) => {
+            Err(Error::Intake(Intake::NotAKey { why, hint, .. })) => {
                 prompt.tell(&format!("that cannot be a key: {why}"));
                 prompt.tell(&format!("  {hint}"));
             }
@@ -69,7 +70,7 @@ pub fn from_standard_input(variables: &[Variable], ui: Ui) -> Result<Vec<Key>, E
     }
     if lines.len() != variables.len() {
         let names = variables.iter().map(ToString::to_string).collect();
-        return Err(Error::LineCount { variables: names, lines: lines.len() });
+        return Err(Error::Intake(Intake::LineCount { variables: names, lines: lines.len() }));
     }
     variables.iter().zip(lines).map(|(variable, line)| judged(variable, line, ui)).collect()
 }
@@ -77,10 +78,11 @@ pub fn from_standard_input(variables: &[Variable], ui: Ui) -> Result<Vec<Key>, E
 /// Cleans and judges a value, and tells its owner what was done to it and what is odd about it.
 ///
 /// # Errors
-/// [`Error::Key`] when it cannot be a key.
+/// [`Intake::NotAKey`] when it cannot be a key.
 pub fn judged(variable: &Variable, raw: &[u8], ui: Ui) -> Result<Key, Error> {
-    let refused =
-        |refusal: key::Refusal| Error::Key { variable: variable.to_string(), why: refusal.why, hint: refusal.hint };
+    let refused = |refusal: key::Refusal| {
+        Error::Intake(Intake::NotAKey { variable: variable.to_string(), why: refusal.why, hint: refusal.hint })
+    };
     let intake = key::take_in(variable.as_str(), raw).map_err(refused)?;
     if !intake.taken_off.is_empty() {
         ui.notice(&format!("took {} off the value for {variable}", intake.taken_off.join(", ")));

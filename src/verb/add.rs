@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::cli::verbs::Add;
-use crate::error::{Error, helper::Helper};
+use crate::error::{Error, helper::Helper, intake::Intake};
 use crate::exit::Exit;
 use crate::files::{self, Guard};
 use crate::host::{self, Host};
@@ -233,7 +233,7 @@ fn from_file(path: &Path, variables: &[Variable], ui: Ui) -> Result<Vec<Key>, Er
     let wanted: Vec<_> = variables.iter().collect();
     let found = dotenv::read(text.bytes(), &wanted, &shown)?;
     let keys = found.into_iter().zip(variables).map(|(key, variable)| {
-        let missing = || Error::NotInFile { file: shown.clone(), variable: variable.to_string() };
+        let missing = || Error::Intake(Intake::NotInFile { file: shown.clone(), variable: variable.to_string() });
         intake::judged(variable, key.ok_or_else(missing)?.expose(), ui)
     });
     keys.collect()

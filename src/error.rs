@@ -21,6 +21,8 @@ pub mod online;
 pub mod program;
 pub mod project;
 pub mod rotation;
+#[cfg(test)]
+mod tests;
 pub mod unlock;
 
 /// What withkey could not do.
@@ -171,6 +173,13 @@ fn p(path: &Path) -> impl fmt::Display {
     path.display()
 }
 
+/// A line to type, with the path quoted as a shell wants it.
+#[must_use]
+pub fn line(words: &str, path: &Path) -> String {
+    let path = path.to_string_lossy();
+    format!("{words} {}", shlex::try_quote(&path).unwrap_or(path.clone()))
+}
+
 /// The hint for a file below /run/secrets, where container engines mount what nobody can change from inside.
 fn mount_hint(path: &Path) -> Option<String> {
     let mounted = path.starts_with("/run/secrets") || path.starts_with("/var/run/secrets");
@@ -312,14 +321,14 @@ impl Error {
                         "under sudo, put withkey first: withkey sudo --preserve-env=OPENAI_API_KEY COMMAND".to_owned()
                     }
                     user => mount_hint(path).unwrap_or_else(|| {
-                        format!("give it to user {user}, who runs withkey: chown {user} {}", p(path))
+                        format!("run withkey as its owner, or as user {user} with files of that user's own")
                     }),
                 }),
             Self::Exposed { path, mode, secret } => {
                 let (whom, fix) = if *secret { ("read", "600") } else { ("change", "go-w") };
                 Words::new(format!("other users may {whom} {}", p(path)))
                     .cause(format!("its mode is {mode:04o}"))
-                    .hint(mount_hint(path).unwrap_or_else(|| format!("chmod {fix} {}", p(path))))
+                    .hint(mount_hint(path).unwrap_or_else(|| line(&format!("chmod {fix}"), path)))
             }
             Self::TooLarge { path, limit } => {
                 Words::new(format!("{} is too large", p(path))).cause(format!("it is over {limit} bytes"))

@@ -98,7 +98,7 @@ fn undo_changes_the_two_items_places_until_one_is_finished_with() {
         add(&sandbox, "work");
         rotate(&sandbox, "work");
         let outcome = sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(THIRD_KEY).run();
-        assert_refused(&outcome, 1, "withkey rotate work OPENAI_API_KEY --finish deletes the previous key");
+        assert_refused(&outcome, 1, "delete it: withkey rotate work OPENAI_API_KEY --finish, or go back to it: ");
         for (key, other) in [(KEY, OTHER_KEY), (OTHER_KEY, KEY), (KEY, OTHER_KEY)] {
             sandbox.withkey(["rotate", "work", "--undo"]).run().assert_exit(0);
             assert_eq!(keys(&sandbox, "work"), both(key));

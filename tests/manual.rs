@@ -44,9 +44,13 @@ fn the_readers_of_manuals_have_nothing_to_complain_of() {
             .map_or(piece, |kept| kept.char_indices().next_back().map_or("", |(last, _)| &kept[..last]))
     });
     let text: String = text.collect();
-    for part in
-        ["EXAMPLES", "withkey -e LLM_KEY=OPENAI_API_KEY ./app", "~/.config/withkey/bindings", "--drop-other-keys"]
-    {
+    for part in [
+        "EXAMPLES",
+        "withkey -e LLM_KEY=OPENAI_API_KEY ./app",
+        "~/.config/withkey/bindings",
+        "--drop-other-keys",
+        "--helper PROGRAM ARG",
+    ] {
         assert!(text.contains(part), "no {part:?} in:\n{text}");
     }
 }

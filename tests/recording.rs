@@ -23,6 +23,12 @@ use picture::{Line, Picture};
 /// Looks like one of OpenAI's, so that its mask does.
 const KEY: &str = "sk-proj-0123456789abcdefghijklMxYA";
 
+/// The same of Anthropic's.
+const ANTHROPIC_KEY: &str = "sk-ant-0123456789abcdefghijklQw7Z";
+
+/// As long as any, and the example of age's own documentation.
+const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
 /// The largest picture, in bytes.
 const LARGEST: usize = 60 * 1024;
 
@@ -84,7 +90,8 @@ fn typed(sandbox: &Sandbox, command: &str, answers: &[(&str, &str)], status: i32
 fn at_a_fixed_place_and_time(sandbox: &Sandbox, text: &str) -> String {
     let day = |when: &str| sandbox.directly(["/bin/date", "-u", "-d", when, "+%F"]).run().stdout().trim().to_owned();
     let text = text.replace(sandbox.home().to_str().unwrap(), "/home/ana");
-    text.replace(&day("today"), "2026-11-28").replace(&day("90 days"), "2027-02-26")
+    let text = text.replace(&day("today"), "2026-11-28").replace(&day("90 days"), "2027-02-26");
+    session::squeezed(&text, "age1", |c| c.is_ascii_alphanumeric(), RECIPIENT)
 }
 
 #[track_caller]
@@ -141,4 +148,23 @@ fn the_readmes_picture_of_check_shows_what_withkey_does_today() {
         still: 0,
     };
     assert_drawn("check.svg", &picture);
+}
+
+#[test]
+fn the_readmes_picture_of_status_and_list_shows_what_withkey_does_today() {
+    let sandbox = machine();
+    sandbox.withkey(["add", "work", "--expires", "90d"]).input(KEY).run().assert_exit(0);
+    sandbox.add_variables("work", &[("ANTHROPIC_API_KEY", ANTHROPIC_KEY)]);
+    sandbox.bind("work", sandbox.path("home").join(PROJECT));
+    let status = typed(&sandbox, "withkey status", &[], 0);
+    let list = typed(&sandbox, "withkey list", &[], 0);
+    let picture = Picture {
+        title: "withkey status and withkey list",
+        description: "\"withkey status\" says which profile is used in ~/src/client-a and why, its keys masked, and the \
+                      providers' pages. \"withkey list\" shows each profile with its masked keys, dates and directories.",
+        columns: COLUMNS.into(),
+        scenes: vec![vec![status, list]],
+        still: 0,
+    };
+    assert_drawn("status.svg", &picture);
 }

@@ -185,7 +185,7 @@ fn a_second_rotation_waits_for_the_end_of_the_first() {
     let third = "sk-test-fourth-mnbvcxzlkjhgfdsapoiuy";
     let outcome = sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(third).run();
     assert_refused(&outcome, 1, "cause: its previous key (sk-…ghij) is still kept");
-    assert_refused(&outcome, 1, "withkey rotate work OPENAI_API_KEY --finish deletes the previous key");
+    assert_refused(&outcome, 1, "delete it: withkey rotate work OPENAI_API_KEY --finish, or go back to it: ");
     before.assert_unchanged("rotate", &sandbox);
     // Another variable has a rotation of its own; the only one that is open need not be named.
     sandbox.withkey(["rotate", "work", "LLM_KEY"]).input(third).run().assert_exit(0);

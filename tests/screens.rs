@@ -37,6 +37,10 @@ fn the_help_reads_as_it_was_agreed() {
 
 #[test]
 fn the_help_of_each_verb_reads_as_it_was_agreed() {
+    let file = include_str!("screens/verbs.txt");
+    for verb in withkey::cli::verbs::VERBS {
+        assert!(file.contains(&format!("$ withkey {verb} --help\n")), "tests/screens/verbs.txt has no {verb} --help");
+    }
     screen("verbs.txt");
 }
 

@@ -58,13 +58,9 @@ fn draw(tree: &Command, text: &Text, long: bool, colored: bool) -> String {
         out += &heading("Examples:");
         out += &examples(&owned(text.examples));
     }
-    if long && text.verb.is_empty() {
-        for (name, facts) in
-            [("Exit status:", texts::EXIT_STATUS), ("Environment:", texts::ENVIRONMENT), ("Files:", texts::FILES)]
-        {
-            out += &heading(name);
-            out += &rows(&owned(facts));
-        }
+    for (name, facts) in texts::tables(text).iter().filter(|_| long) {
+        out += &heading(&format!("{name}:"));
+        out += &rows(&owned(facts));
     }
     if !long {
         let verb = if text.verb.is_empty() { String::new() } else { format!(" {}", text.verb) };

@@ -188,7 +188,7 @@ pub struct Rotate {
     pub profile: String,
     /// The variable (the profile's only one if none is named)
     pub variable: Option<String>,
-    /// Go back to the previous key, and keep the newer one as the previous
+    /// Go back to the previous key: the two change places
     #[arg(long, conflicts_with = "finish")]
     pub undo: bool,
     /// Delete the previous key for good

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Error, Words, p};
+use super::{Error, Words, line, p};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -17,7 +17,10 @@ impl Completions {
         match self {
             Self::NotOurs { path } => Words::new(format!("{} is there already", p(path)))
                 .cause("withkey did not write it and leaves it as it is")
-                .hint(format!("move it away and type the same line again: mv {0} {0}.old", p(path))),
+                .hint(line(
+                    &line("move it away and type the same line again: mv", path),
+                    &PathBuf::from(format!("{}.old", p(path))),
+                )),
         }
     }
 }

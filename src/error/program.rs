@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Words, io, p, without_value};
+use super::{Words, io, line, p, without_value};
 use crate::exit::Exit;
 
 /// The program is not run.
@@ -43,7 +43,7 @@ impl Program {
                         ("arguments and environment are larger than the system takes".to_owned(), None)
                     }
                     Some(libc::EISDIR) => ("it is a directory".to_owned(), None),
-                    Some(libc::EACCES) => ("permission denied".to_owned(), Some(format!("chmod +x {}", p(program)))),
+                    Some(libc::EACCES) => ("permission denied".to_owned(), Some(line("chmod +x", program))),
                     _ => (io(source), None),
                 };
                 let words = words.cause(cause);

@@ -1,8 +1,8 @@
 //! What can go wrong with a project's dotfile and the grants.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Words, p};
+use super::{Words, line, p};
 
 /// What withkey could not do with a project's dotfile.
 #[derive(Debug)]
@@ -50,13 +50,6 @@ pub enum Project {
     ChangedMeanwhile { path: PathBuf },
     /// What was written does not open to what was sealed.
     ReadBack { path: PathBuf },
-}
-
-/// A line to type, with the path quoted as a shell wants it.
-#[must_use]
-pub fn line(words: &str, path: &Path) -> String {
-    let path = path.to_string_lossy();
-    format!("{words} {}", shlex::try_quote(&path).unwrap_or(path.clone()))
 }
 
 impl Project {

@@ -31,7 +31,7 @@ impl Rotation {
                 Words::new(format!("the last replacement of {variable} of profile {profile} is not finished"))
                     .cause(format!("its previous key ({masked}) is still kept"))
                     .hint(format!(
-                        "withkey rotate {profile} {variable} --finish deletes the previous key, --undo goes back to it"
+                        "delete it: withkey rotate {profile} {variable} --finish, or go back to it: withkey rotate {profile} {variable} --undo"
                     ))
             }
             Self::NothingKept { profile, variable, undo } => {

@@ -85,14 +85,16 @@ impl Layout {
     }
 
     /// A line to type, beside what takes the first `indent` columns, or below where there is no room: it is copied, and so
-    /// never broken.
+    /// never broken. What is to be done after it may stand on the next line.
     #[must_use]
     pub fn line(self, before: &str, text: &str, indent: usize) -> String {
-        if self.columns.is_none_or(|columns| indent + width(text) <= columns) {
-            return format!("{before}{text}\n");
+        let columns = self.columns.unwrap_or(usize::MAX);
+        let steps = text.replace(", then ", ",\nthen ").replace(", or ", ",\nor ");
+        if steps.lines().all(|step| indent + width(step) <= columns) {
+            return format!("{before}{}", filled(steps.lines(), indent, columns).trim_start());
         }
         let above = before.trim_end();
-        format!("{above}{}    {text}\n", if above.is_empty() { "" } else { "\n" })
+        format!("{above}{}{}", if above.is_empty() { "" } else { "\n" }, filled(steps.lines(), 4, columns))
     }
 
     /// Rows of `name: values`, those without a value left out. On a terminal the values are aligned, one a line. A value that
@@ -290,6 +292,10 @@ mod tests {
         let rows = [("source", vec!["not allowed yet:".to_owned(), "withkey allow '/a b/.env.age'".to_owned()])];
         assert_eq!(terminal(80).facts(&rows), "source  not allowed yet:\n        withkey allow '/a b/.env.age'\n");
         assert_eq!(terminal(30).facts(&rows), "source  not allowed yet:\n    withkey allow '/a b/.env.age'\n");
+        let steps = "withkey add PROFILE A_KEY, then delete line 1";
+        assert_eq!(terminal(80).line("to mend  ", steps, 9), format!("to mend  {steps}\n"));
+        let broken = "withkey add PROFILE A_KEY,\n         then delete line 1\n";
+        assert_eq!(terminal(40).line("to mend  ", steps, 9), format!("to mend  {broken}"));
     }
 
     #[test]

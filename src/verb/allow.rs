@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::verbs::Allow;
-use crate::error::Error;
-use crate::error::project::{Project, line};
+use crate::error::{Error, line, project::Project};
 use crate::exit::Exit;
 use crate::files::{self, Guard};
 use crate::host::{self, Host};

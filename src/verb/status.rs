@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::cli::verbs::Status;
 use crate::config::Config;
-use crate::error::Error;
-use crate::error::project::{self, Project};
+use crate::error::project::Project;
+use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::host::{self, Host};
 use crate::profile::description::Described;
@@ -176,7 +176,7 @@ fn lines(
     // On a terminal the line to type is one, to be copied.
     let waiting = |path: &Path| {
         let state = layout.sentence(&format!("dotfile {}, not allowed yet:", path.display()), host);
-        let line = layout.sentence(&project::line("withkey allow", path), host);
+        let line = layout.sentence(&error::line("withkey allow", path), host);
         if layout.is_terminal() { vec![state, line] } else { vec![format!("{state} {line}")] }
     };
     let unfinished = report.keys.iter().filter_map(|key| {

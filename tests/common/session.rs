@@ -86,7 +86,7 @@ pub fn anonymous(sandbox: &Sandbox, text: &str) -> String {
 }
 
 /// Every `start` and the characters behind it that `belongs` picks, as `name`.
-fn squeezed(text: &str, start: &str, belongs: fn(char) -> bool, name: &str) -> String {
+pub fn squeezed(text: &str, start: &str, belongs: fn(char) -> bool, name: &str) -> String {
     let mut parts = text.split(start);
     let mut squeezed = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -28,10 +28,8 @@ pub fn manual() -> String {
     for verb in verbs.get_subcommands() {
         page += &of_verb(verb);
     }
-    for (name, facts) in
-        [("EXIT STATUS", texts::EXIT_STATUS), ("ENVIRONMENT", texts::ENVIRONMENT), ("FILES", texts::FILES)]
-    {
-        page += &format!(".SH {name}\n{}", terms(&super::owned(facts)));
+    for (name, facts) in texts::tables(&texts::LAUNCH) {
+        page += &format!(".SH {}\n{}", name.to_uppercase(), terms(&super::owned(facts)));
     }
     page += ".SH EXAMPLES\n";
     page += &examples(&texts::LAUNCH);
@@ -46,9 +44,12 @@ fn of_verb(verb: &Command) -> String {
         page += &format!(".PP\n{}\n", escaped(paragraph));
     }
     // What every verb has is told once, above.
-    let own = |row: &(String, String)| !row.0.contains("--color") && !row.0.contains("--help");
+    let own = |row: &(String, String)| !row.0.contains("--color ") && !row.0.ends_with("--help");
     page += &terms(&words(verb).into_iter().chain(options(verb).into_iter().filter(own)).collect::<Vec<_>>());
-    page + &examples(text)
+    for (name, facts) in texts::tables(text) {
+        page += &format!(".PP\n{name}:\n{}", terms(&super::owned(facts)));
+    }
+    page + ".PP\nExamples:\n" + &examples(text)
 }
 
 fn synopsis(text: &Text) -> String {

@@ -10,8 +10,11 @@ pub struct Text {
     /// Paragraphs for `--help` and the manual.
     pub more: &'static [&'static str],
     /// A line to type, and what it does.
-    pub examples: &'static [(&'static str, &'static str)],
+    pub examples: Facts,
 }
+
+/// Names, each with its meaning.
+pub type Facts = &'static [(&'static str, &'static str)];
 
 /// When the manual was last changed by hand.
 pub const DATE: &str = "2026-11-28";
@@ -43,7 +46,11 @@ pub static LAUNCH: Text = Text {
 pub static VERBS: &[Text] = &[
     Text {
         verb: "add",
-        usage: &["add [OPTIONS] [PROFILE] [VARIABLE]..."],
+        usage: &[
+            "add [OPTIONS] [PROFILE] [VARIABLE]...",
+            "add [OPTIONS] [PROFILE] [VARIABLE] --store helper -- PROGRAM [ARG]...",
+            "add [OPTIONS] -f FILE [VARIABLE]...",
+        ],
         more: &[
             "On a terminal each key is asked for and not shown. Else standard input gives them, one a line, in the order of \
              the variables. A key is cleaned (quotes, blanks, NAME=), checked, stored, and read back before it is called \
@@ -51,13 +58,12 @@ pub static VERBS: &[Text] = &[
             "A first word that can be no profile's name is a variable of the profile default.",
             "A new profile's keys go into the system's keychain where one answers, else into an encrypted dotfile. With \
              --helper no key is stored: the program, its words split as a shell splits them, is run at each launch and prints \
-             it. No shell is run. With -f they go into a project's \
-             dotfile, for everybody in .age-recipients beside it.",
+             it. No shell is run. With -f they go into a project's dotfile, for everybody in .age-recipients beside it.",
         ],
         examples: &[
             ("withkey add", "ask for an OpenAI key, as default"),
+            ("withkey add ANTHROPIC_API_KEY", "an Anthropic key beside it"),
             ("withkey add work --use", "as work, for this directory"),
-            ("withkey add work ANTHROPIC_API_KEY", "a second key in the same profile"),
             ("withkey add work --from .env", "OPENAI_API_KEY out of a .env file"),
             ("pass show openai | withkey add work", "take it from another program"),
             ("withkey add work --helper 'pass openai'", "ask that program at each launch"),
@@ -99,9 +105,8 @@ pub static VERBS: &[Text] = &[
         usage: &["check [OPTIONS] [PROFILE]"],
         more: &[
             "Every part is probed by doing what a launch does with it, and each fault has the line that mends it.",
-            "With --online each key is sent to its provider in one request that spends nothing. The status says the \
-             worst answer: 0 works, 3 wrong, deleted or expired, 4 a permission or the account, 5 money, 6 wait, 7 \
-             unknown; 1 when nobody could be asked.",
+            "With --online each key is sent to its provider in one request that spends nothing, and the exit status is the \
+             worst answer.",
         ],
         examples: &[
             ("withkey check", "the profile of this directory"),
@@ -119,7 +124,8 @@ pub static VERBS: &[Text] = &[
         ],
         examples: &[
             ("withkey rotate work", "take a new key in"),
-            ("withkey rotate work --undo", "go back to the previous key; once more, forth again"),
+            ("withkey rotate work LLM_KEY", "for one variable of several"),
+            ("withkey rotate work --undo", "go back to the previous key"),
             ("withkey rotate work --finish", "delete the previous key for good"),
         ],
     },
@@ -165,11 +171,19 @@ pub static VERBS: &[Text] = &[
             ("withkey unlock --set-passphrase", "give the identity a passphrase"),
         ],
     },
-    Text { verb: "lock", usage: &["lock"], more: &[], examples: &[("withkey lock", "forget it now")] },
+    Text {
+        verb: "lock",
+        usage: &["lock"],
+        more: &["Ends what `withkey unlock` began: the next launch asks for the passphrase again."],
+        examples: &[("withkey lock", "before you leave your desk")],
+    },
     Text {
         verb: "log",
         usage: &["log [OPTIONS]"],
-        more: &["One line a launch: when, which profile, which command, where. No key, and no argument of a command."],
+        more: &[
+            "One line a launch: when, which profile, which command, where, which variables, and what started it. Never a \
+             key, and never an argument of a command.",
+        ],
         examples: &[
             ("withkey log", "everything that is kept"),
             ("withkey log -p work --since 7d", "the last week of work"),
@@ -177,7 +191,7 @@ pub static VERBS: &[Text] = &[
     },
     Text {
         verb: "completions",
-        usage: &["completions [--install] SHELL"],
+        usage: &["completions [OPTIONS] SHELL"],
         more: &[
             "Behind COMMAND's first word COMMAND's own completion takes over, as if withkey were not there. Profiles are \
              shown with their masked key and directories. No store is opened.",
@@ -190,7 +204,7 @@ pub static VERBS: &[Text] = &[
 ];
 
 /// Exit statuses.
-pub static EXIT_STATUS: &[(&str, &str)] = &[
+const EXIT_STATUS: Facts = &[
     ("COMMAND's own", "when COMMAND was started, death by a signal included"),
     ("125", "withkey itself failed, and COMMAND was not started"),
     ("126", "COMMAND was found and cannot be run"),
@@ -199,12 +213,23 @@ pub static EXIT_STATUS: &[(&str, &str)] = &[
     ("3 to 7", "check --online: what the provider says of the key"),
 ];
 
+/// Exit statuses of `check`.
+const CHECK_STATUS: Facts = &[
+    ("0", "no problem, perhaps warnings; --online: every key works"),
+    ("1", "a problem; --online: nobody could be asked"),
+    ("3", "--online: a key is wrong, deleted or expired"),
+    ("4", "--online: a permission is missing, or something about the account"),
+    ("5", "--online: there is no money for a key"),
+    ("6", "--online: asked too often; wait"),
+    ("7", "--online: the answer says nothing about the key"),
+];
+
 /// Variables that withkey reads.
-pub static ENVIRONMENT: &[(&str, &str)] = &[
+const ENVIRONMENT: Facts = &[
     ("WITHKEY_PROFILE", "the profile, unless -p names one; `inherit` keeps the key that is there"),
-    ("WITHKEY_IDENTITY", "the identity itself, as text; COMMAND does not get it"),
-    ("WITHKEY_IDENTITY_FILE", "a file with the identity, age or SSH; COMMAND does not get it"),
-    ("WITHKEY_PASSPHRASE_FILE", "a file with the identity's passphrase; COMMAND does not get it"),
+    ("WITHKEY_IDENTITY", "the identity itself, as text; kept from COMMAND"),
+    ("WITHKEY_IDENTITY_FILE", "the identity's file, age or SSH; kept from COMMAND"),
+    ("WITHKEY_PASSPHRASE_FILE", "a file with its passphrase; kept from COMMAND"),
     ("NO_COLOR", "no colour"),
     (
         "XDG_CONFIG_HOME, XDG_DATA_HOME, XDG_STATE_HOME",
@@ -213,14 +238,24 @@ pub static ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 /// Files that withkey keeps.
-pub static FILES: &[(&str, &str)] = &[
-    ("~/.config/withkey/bindings", "one line each, PROFILE PATH; PROFILE * is the default"),
-    ("~/.config/withkey/profiles/", "the profiles: NAME.toml describes, NAME.age holds the keys"),
+const FILES: Facts = &[
+    ("~/.config/withkey/bindings", "lines PROFILE PATH; PROFILE * is the default"),
+    ("~/.config/withkey/profiles/", "NAME.toml describes one, NAME.age has its keys"),
     ("~/.config/withkey/config.toml", "your options; absent for most people"),
     ("~/.local/share/withkey/identity.txt", "your identity: back it up, nothing else opens your dotfiles"),
     ("~/.local/state/withkey/", "what can be lost: grants, log.jsonl"),
     (".env.age, .age-recipients", "in a project: its dotfile, and who can open it"),
 ];
+
+/// Tables for `--help` and the manual, each with its heading.
+#[must_use]
+pub fn tables(text: &Text) -> &'static [(&'static str, Facts)] {
+    match text.verb {
+        "" => &[("Exit status", EXIT_STATUS), ("Environment", ENVIRONMENT), ("Files", FILES)],
+        "check" => &[("Exit status", CHECK_STATUS)],
+        _ => &[],
+    }
+}
 
 /// The text of a verb.
 #[must_use]

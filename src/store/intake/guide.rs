@@ -9,9 +9,10 @@ pub fn steps(variable: &Variable) -> Vec<String> {
     let Some(provider) = provider::of_variable(variable.as_str()) else { return Vec::new() };
     let (name, page) = (provider.name, provider.keys_page);
     if provider::is_admin_variable(variable.as_str()) {
-        return vec![format!(
-            "an admin key manages the whole {name} account and is made by its owner; no program runs with it"
-        )];
+        return vec![
+            format!("an admin key manages the whole {name} account and is made by its owner;"),
+            "  no program runs with it".to_owned(),
+        ];
     }
     let mut steps = vec![
         format!("a key of {name} is made at {page}"),

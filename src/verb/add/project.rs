@@ -4,8 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use crate::cli::verbs::Add;
-use crate::error::Error;
-use crate::error::project::{Project, line};
+use crate::error::{Error, line, project::Project};
 use crate::exit::Exit;
 use crate::host::Host;
 use crate::key::Key;

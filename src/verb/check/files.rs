@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Finding;
+use crate::error::line;
 use crate::files::{self, Guard};
 use crate::host::Folders;
 
@@ -35,16 +36,16 @@ fn folder_is_ours(folder: &Path) -> Option<Finding> {
     let path = folder.display();
     // Whoever owns a folder can put other files into it.
     if facts.uid() != nix::unistd::geteuid().as_raw() {
-        let mend = format!("chown {} {path}, or run withkey as its owner", nix::unistd::geteuid());
+        let mend = line(&format!("run withkey as its owner, or chown {}", nix::unistd::geteuid()), folder);
         return Some(Finding::problem(PROBE, format!("{path} belongs to another user"), mend));
     }
     let mode = facts.mode() & 0o7777;
     if mode & 0o022 != 0 {
         let what = format!("other users may change {path}: its mode is {mode:04o}");
-        return Some(Finding::problem(PROBE, what, format!("chmod 700 {path}")));
+        return Some(Finding::problem(PROBE, what, line("chmod 700", folder)));
     }
     (mode & 0o055 != 0).then(|| {
         let what = format!("other users may look into {path}: its mode is {mode:04o}");
-        Finding::warning(PROBE, what, format!("chmod 700 {path}"))
+        Finding::warning(PROBE, what, line("chmod 700", folder))
     })
 }

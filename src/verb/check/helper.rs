@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{Described, Finding};
-use crate::error::project::line;
+use crate::error::line;
 use crate::host::Host;
 use crate::program::Program;
 

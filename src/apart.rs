@@ -3,7 +3,7 @@
 //! A D-Bus library may hang for ever, as the look-up of a host's name may, and a thread of theirs can be neither ended nor
 //! wiped. So the keychain is asked by a forked child: its threads, its descriptors and what it does to signals are not
 //! COMMAND's to inherit. What it finds it writes into protected pages that both processes see; no pipe or socket ever holds
-//! a key. Because nothing else starts a thread, withkey itself has one only, and forking is sound.
+//! a key. Because nothing else starts a thread, withkey itself has one only, and forking is sound. (macOS: apart/thread.rs.)
 
 #![allow(unsafe_code)]
 

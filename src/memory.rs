@@ -89,7 +89,10 @@ impl Protected {
     /// When the system gives no memory at all.
     pub fn shared(len: usize) -> io::Result<Self> {
         let mut chunk = Chunk::map(len.max(1), libc::MAP_SHARED)?;
-        chunk.take(len).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+        let taken = chunk.take(len);
+        // The last one is who gives further pieces out; this one has none left.
+        CHUNKS.lock().unwrap_or_else(PoisonError::into_inner).insert(0, chunk);
+        taken.ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
     }
 
     /// The bytes.

@@ -121,7 +121,11 @@ pub fn of<'a>(kind: StoreKind, host: &'a Host, ui: Ui) -> Result<Box<dyn Store +
 
 /// Every store of one user, of which each is opened once at most: whatever goes from one to another asks once for what opens
 /// them.
-pub struct Stores<'a>([Box<dyn Store + 'a>; 3]);
+pub struct Stores<'a> {
+    keychain: Box<dyn Store + 'a>,
+    dotfile: Box<dyn Store + 'a>,
+    helper: Box<dyn Store + 'a>,
+}
 
 impl<'a> Stores<'a> {
     /// All of them. Opens nothing yet.
@@ -129,18 +133,21 @@ impl<'a> Stores<'a> {
     /// # Errors
     /// As [`of`].
     pub fn new(host: &'a Host, ui: Ui) -> Result<Self, Error> {
-        let [keychain, dotfile, helper] = StoreKind::ALL.map(|kind| of(kind, host, ui));
-        Ok(Self([keychain?, dotfile?, helper?]))
+        let of = |kind| of(kind, host, ui);
+        Ok(Self {
+            keychain: of(StoreKind::Keychain)?,
+            dotfile: of(StoreKind::Dotfile)?,
+            helper: of(StoreKind::Helper)?,
+        })
     }
 
     /// The one of that kind.
     #[must_use]
     pub fn of(&self, kind: StoreKind) -> &dyn Store {
-        let [keychain, dotfile, helper] = &self.0;
         match kind {
-            StoreKind::Keychain => &**keychain,
-            StoreKind::Dotfile => &**dotfile,
-            StoreKind::Helper => &**helper,
+            StoreKind::Keychain => &*self.keychain,
+            StoreKind::Dotfile => &*self.dotfile,
+            StoreKind::Helper => &*self.helper,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The same as apart.rs where a forked process may not use the system's keychain (macOS: CoreFoundation refuses to work after a
-//! fork): a thread, which is left behind when time is up. The launch has failed then, and the process ends.
+//! fork): a thread, which is left behind when time is up: a launch has failed then, and the process ends soon.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};

@@ -3,9 +3,9 @@
 use super::answer::Reply;
 use super::check::Check;
 
-/// How long the whole question may take, from the host's name to the answer's last byte, in seconds.
+/// How long the whole question may take, from the host's name to the answer's last byte.
 #[cfg(feature = "online")]
-const LONGEST_SECONDS: u64 = 10;
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The largest body that is read, in bytes. A list of a few hundred models is smaller.
 #[cfg(feature = "online")]
@@ -31,7 +31,7 @@ pub fn address(check: &Check, route: &Route) -> String {
     format!("{}{}", route.base.as_deref().unwrap_or(check.base).trim_end_matches('/'), check.path)
 }
 
-/// Sends the question with `key` and gives what came back. Blocks for at most 10 seconds, and starts no thread.
+/// Sends the question with `key` and gives what came back. Blocks for at most 10 seconds.
 ///
 /// Follows no redirect, uses no proxy that `route` does not name, and looks at no variable of the environment.
 ///
@@ -44,27 +44,18 @@ pub fn address(check: &Check, route: &Route) -> String {
 #[cfg(feature = "online")]
 pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
     use std::io::Read;
-    use std::time::Duration;
+    use std::time::Instant;
 
-    use ureq::http::HeaderValue;
+    use ureq::http::{HeaderValue, Uri};
     use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
     use ureq::unversioned::transport::DefaultConnector;
 
-    use super::address::host_of;
     use super::check::Sent;
-    use super::lookup::LookUp;
+    use super::lookup::look_up;
     use crate::memory::Protected;
 
-    let (name, scheme): (_, &[u8]) = match check.sent {
-        Sent::Bearer => ("authorization", b"Bearer "),
-        Sent::Named(name) => (name, b""),
-    };
-    let header = Protected::from_pieces(&[scheme, key]).map_err(|_| "there is no memory for the key".to_owned())?;
-    let header = HeaderValue::from_bytes(header.bytes());
-    let mut header = header.map_err(|_| "the key holds bytes that no header carries".to_owned())?;
-    header.set_sensitive(true);
-
+    let start = Instant::now();
     let roots = match &route.roots {
         None => RootCerts::WebPki,
         Some(pem) => {
@@ -83,22 +74,43 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
         Ok(proxy) if proxy.as_ref().is_none_or(speaks_http) => proxy,
         _ => return Err("--proxy wants an address such as http://proxy.example:3128".to_owned()),
     };
+    let address = address(check, route);
+    let by_way_of = proxy.as_ref().map(|proxy| proxy.host().to_owned());
+    let found = match proxy.as_ref().map_or_else(|| address.parse::<Uri>().ok(), |proxy| Some(proxy.uri().clone())) {
+        Some(uri) if uri.scheme().is_some() => look_up(&uri, LONGEST),
+        _ => Err("its address is none"),
+    };
+    // Before the key is copied to where a process that is forked would have it too.
+    let known = found.map_err(|why| match &by_way_of {
+        Some(proxy) => format!("the proxy {proxy}: {why}"),
+        None => why.to_owned(),
+    })?;
+
     let config = ureq::Agent::config_builder()
         .https_only(true)
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(proxy)
         .tls_config(TlsConfig::builder().root_certs(roots).build())
-        .timeout_global(Some(Duration::from_secs(LONGEST_SECONDS)))
+        .timeout_global(Some(LONGEST.saturating_sub(start.elapsed())))
         .max_idle_connections(0)
         .user_agent(concat!("withkey/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
         .build();
-    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), LookUp);
-    let request = agent.get(address(check, route)).header(name, header);
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), known);
+
+    let (name, scheme): (_, &[u8]) = match check.sent {
+        Sent::Bearer => ("authorization", b"Bearer "),
+        Sent::Named(name) => (name, b""),
+    };
+    let header = Protected::from_pieces(&[scheme, key]).map_err(|_| "there is no memory for the key".to_owned())?;
+    let header = HeaderValue::from_bytes(header.bytes());
+    let mut header = header.map_err(|_| "the key holds bytes that no header carries".to_owned())?;
+    header.set_sensitive(true);
+    let request = agent.get(address).header(name, header);
     let request = check.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let mut response = request.call().map_err(|error| match route.proxy.as_deref() {
-        Some(proxy) => by_way_of(host_of(proxy).unwrap_or_default(), &error),
+    let mut response = request.call().map_err(|error| match &by_way_of {
+        Some(proxy) => through(proxy, &error),
         None => why(&error),
     })?;
 
@@ -126,15 +138,12 @@ fn speaks_http(proxy: &ureq::Proxy) -> bool {
 
 /// Why nothing came back through a proxy: what is its own fault is not called the provider's.
 #[cfg(feature = "online")]
-fn by_way_of(proxy: &str, error: &ureq::Error) -> String {
-    use std::io::ErrorKind;
+fn through(proxy: &str, error: &ureq::Error) -> String {
     let why = why(error);
     match error {
-        // There is one connection, the one to the proxy, and one name that is looked up, the proxy's.
-        ureq::Error::HostNotFound | ureq::Error::ConnectProxyFailed(_) => format!("the proxy {proxy}: {why}"),
-        ureq::Error::Io(error) if error.raw_os_error().is_some() || error.kind() == ErrorKind::HostUnreachable => {
-            format!("the proxy {proxy}: {why}")
-        }
+        ureq::Error::ConnectProxyFailed(_) => format!("the proxy {proxy}: {why}"),
+        // There is one connection, the one to the proxy.
+        ureq::Error::Io(error) if error.raw_os_error().is_some() => format!("the proxy {proxy}: {why}"),
         _ => format!("{why}, through the proxy {proxy}"),
     }
 }
@@ -146,7 +155,6 @@ fn why(error: &ureq::Error) -> String {
     let said = |pieces: &[&str]| pieces.iter().any(|piece| text.contains(piece));
     let why = match error {
         ureq::Error::Timeout(_) => "no answer within 10 seconds",
-        ureq::Error::HostNotFound => "the host's name is not known",
         ureq::Error::RequireHttpsOnly(_) => "its address does not begin with https://",
         ureq::Error::ConnectProxyFailed(_) => "it refuses",
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => "its address is none",
@@ -172,8 +180,6 @@ fn of_system(error: &std::io::Error) -> String {
         (ErrorKind::TimedOut | ErrorKind::WouldBlock, _) => "no answer within 10 seconds".to_owned(),
         (ErrorKind::UnexpectedEof, _) => "the connection broke off".to_owned(),
         (_, Some(number)) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        // So lookup.rs says it.
-        (ErrorKind::HostUnreachable, None) => "no name server answers".to_owned(),
         (ErrorKind::InvalidData, _) => "no safe connection came about".to_owned(),
         _ => "the connection failed".to_owned(),
     }

@@ -111,8 +111,8 @@ impl<'a> Dotfile<'a> {
         if as_asked { Ok(hash(&sealed)) } else { Err(None) }
     }
 
-    /// An age file without a description may hold the only copy of a key: it is kept under another name.
-    fn set_orphan_aside(&self, name: &ProfileName) -> Result<(), Error> {
+    /// An age file that may hold the only copy of a key is kept under another name, and it is said `why`.
+    fn set_aside(&self, name: &ProfileName, why: &str) -> Result<(), Error> {
         let path = self.path(name);
         if !path.exists() {
             return Ok(());
@@ -120,7 +120,7 @@ impl<'a> Dotfile<'a> {
         let free = (1..).map(|number| files::beside(&path, &format!(".kept{number}"))).find(|aside| !aside.exists());
         let Some(aside) = free else { return Ok(()) };
         files::rename(&path, &aside)?;
-        self.ui.warn(&format!("{} had no description and is kept as {}", path.display(), aside.display()));
+        self.ui.warn(&format!("{} {why} and is kept as {}", path.display(), aside.display()));
         Ok(())
     }
 }
@@ -157,7 +157,7 @@ impl Store for Dotfile<'_> {
                 Some(self.plaintext(name, description)?)
             }
             None => {
-                self.set_orphan_aside(name)?;
+                self.set_aside(name, "had no description")?;
                 None
             }
         };
@@ -186,12 +186,11 @@ impl Store for Dotfile<'_> {
     fn retire(&self, name: &ProfileName, description: &Description) -> Result<(), Error> {
         if let Some((path, sealed)) = self.sealed(name, description)? {
             let opened = self.identities(Identities::in_force)?.open(&sealed, &path)?;
-            let moved: Vec<_> = description.variables.iter().map(|described| described.variable.as_str()).collect();
-            let others = dotenv::names(opened.bytes(), &path.display().to_string())?;
-            if let Some(other) = others.iter().find(|other| !moved.contains(&other.as_str())) {
-                // The description does not know it, so it was not moved.
-                self.ui.warn(&format!("{} also holds {other}, which was not moved", path.display()));
-                return self.set_orphan_aside(name);
+            let moved = description.kept()?;
+            let names = dotenv::names(opened.bytes(), &path.display().to_string())?;
+            // What the description does not know was not moved.
+            if let Some(other) = names.iter().find(|name| !moved.iter().any(|moved| moved.as_str() == name.as_str())) {
+                return self.set_aside(name, &format!("also holds {other}, which was not moved,"));
             }
         }
         self.erase(name)

@@ -84,7 +84,19 @@ impl Layout {
         }
     }
 
-    /// Rows of `name: values`, those without a value left out. On a terminal the values are aligned, one a line.
+    /// A line to type, beside what takes the first `indent` columns, or below where there is no room: it is copied, and so
+    /// never broken.
+    #[must_use]
+    pub fn line(self, before: &str, text: &str, indent: usize) -> String {
+        if self.columns.is_none_or(|columns| indent + width(text) <= columns) {
+            return format!("{before}{text}\n");
+        }
+        let above = before.trim_end();
+        format!("{above}{}    {text}\n", if above.is_empty() { "" } else { "\n" })
+    }
+
+    /// Rows of `name: values`, those without a value left out. On a terminal the values are aligned, one a line. A value that
+    /// begins with `withkey` is a line to type.
     #[must_use]
     pub fn facts(self, rows: &[(&str, Vec<String>)]) -> String {
         let kept =
@@ -100,7 +112,12 @@ impl Layout {
             for (number, value) in values.iter().enumerate() {
                 let shown = if number == 0 { self.heading(name) } else { " ".repeat(width(name)) };
                 let space = " ".repeat(widest - width(name));
-                out += &format!("{shown}{space}  {}", self.beside(value, widest + 2));
+                let before = format!("{shown}{space}  ");
+                if value.starts_with("withkey ") {
+                    out += &self.line(&before, value, widest + 2);
+                } else {
+                    out += &format!("{before}{}", self.beside(value, widest + 2));
+                }
             }
         }
         out
@@ -266,6 +283,13 @@ mod tests {
         assert_eq!(PIPE.facts(&rows), "a: one two\nlong: x\\u{1b}, y\n");
         assert_eq!(terminal(80).facts(&rows), "a     one two\nlong  x\\u{1b}\n      y\n");
         assert_eq!(terminal(10).facts(&rows), "a     one\n      two\nlong  x\\u{1b}\n      y\n");
+    }
+
+    #[test]
+    fn a_line_to_type_is_never_broken() {
+        let rows = [("source", vec!["not allowed yet:".to_owned(), "withkey allow '/a b/.env.age'".to_owned()])];
+        assert_eq!(terminal(80).facts(&rows), "source  not allowed yet:\n        withkey allow '/a b/.env.age'\n");
+        assert_eq!(terminal(30).facts(&rows), "source  not allowed yet:\n    withkey allow '/a b/.env.age'\n");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `withkey log`: who used what when.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::verbs::Log as Words;
@@ -67,15 +69,17 @@ fn table(launches: &[Entry], host: &Host, layout: Layout) -> String {
 /// The same for a person: in columns, folded at the terminal's width.
 fn laid_out(launches: &[Entry], host: &Host, layout: Layout) -> String {
     let row = |entry: &Entry| {
-        let parent = entry.parent.as_deref().map_or(String::new(), |parent| format!("by {parent}"));
-        let directory = layout.sentence(&entry.directory, host);
+        let path = |text: &str| layout.path(Path::new(text), text, host);
+        let parent = entry.parent.as_deref().map(|parent| format!("by {parent}"));
+        let by: Vec<_> = parent.into_iter().chain(entry.terminal.then(|| "on a terminal".to_owned())).collect();
         vec![
             entry.time.clone(),
-            entry.profile.clone(),
+            // Or the path of a dotfile.
+            path(&entry.profile),
             entry.program.clone(),
-            directory,
+            path(&entry.directory),
             entry.variables.join(", "),
-            parent,
+            by.join(", "),
         ]
     };
     layout.table(&launches.iter().map(row).collect::<Vec<_>>())

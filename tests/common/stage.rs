@@ -1,10 +1,12 @@
 //! A machine of Ana's, for programs that look at fixed places: her home is /home/ana, withkey lies in /usr/local/bin.
 //!
 //! It is a mount namespace of its own, so nothing of the real machine is changed or seen there: /home, /run and
-//! /usr/local/bin are the sandbox's, and /etc/passwd knows Ana (who has root's number: mounting is root's).
+//! /usr/local/bin are the sandbox's, and /etc/passwd knows Ana (who has root's number: mounting is root's). cron and sshd are
+//! the real machine's, or those that tests/run has unpacked.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::{env, fs};
 
 use crate::common::{Outcome, Sandbox, Start, withkey_binary};
 
@@ -20,6 +22,9 @@ const MOUNTS: &str = r#"
 set -eu
 mkdir -p "$STAGE/local"
 cp "$WITHKEY" "$STAGE/local/withkey"
+for top in etc usr/sbin usr/lib/openssh var/spool; do
+    [ ! -d "$DAEMONS/$top" ] || mount -t overlay stage -o "lowerdir=$DAEMONS/$top:/$top" "/$top"
+done
 mount -t tmpfs stage /run
 mount --bind "$STAGE/local" /usr/local/bin
 mount --bind "$STAGE/passwd" /etc/passwd
@@ -44,7 +49,13 @@ pub fn staged(sandbox: &Sandbox, script: &str) -> Start {
     sandbox
         .directly(["/usr/bin/unshare", "--mount", "/bin/bash", "-c", &script])
         .set("STAGE", sandbox.path(""))
+        .set("DAEMONS", daemons().unwrap_or_default())
         .set("WITHKEY", withkey_binary())
+}
+
+/// Where tests/run unpacks what is not installed: beside what cargo builds.
+fn daemons() -> Option<PathBuf> {
+    Some(env::current_exe().ok()?.ancestors().nth(3)?.join("tools/daemons"))
 }
 
 /// The same, to its end, which must be good.

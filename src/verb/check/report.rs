@@ -46,7 +46,8 @@ pub fn text(findings: &[Finding], json: bool, host: &Host, ui: Ui) -> Result<Str
         text += &format!("{label}  {:width$}  {}", finding.probe, beside(&finding.what));
         if let Some(mend) = &finding.mend {
             let label = layout.paint(Style::Hint, TO_MEND);
-            text += &format!("{:9}{label}{:2$}  {3}", "", "", width - TO_MEND.len(), beside(mend));
+            let before = format!("{:9}{label}{:2$}  ", "", "", width - TO_MEND.len());
+            text += &layout.line(&before, &layout.sentence(mend, host), width + 11);
         }
     }
     text.push('\n');

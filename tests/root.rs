@@ -10,54 +10,23 @@ mod common;
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
+#[path = "common/user.rs"]
+mod user;
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::ptr;
 
-use common::{KEY, OTHER_KEY, Sandbox, Start, withkey_binary};
+use common::{KEY, OTHER_KEY, Sandbox, Start};
 use refusal::{Tree, assert_refused};
 use session::shell;
+use user::{as_user, give, users};
 
-/// A user of no name, and another one.
-const USER: u32 = 12_345;
+/// Another user than the one whose everything is.
 const STRANGER: u32 = 12_346;
-
-#[track_caller]
-fn needs_root() {
-    // SAFETY: a plain system call.
-    let user = unsafe { libc::geteuid() };
-    assert_eq!(user, 0, "other users' files can be made by root only: sudo -E $(which cargo) test --test root");
-}
-
-/// Everything in the sandbox, and the sandbox, is the user's.
-fn users(sandbox: Sandbox) -> Sandbox {
-    needs_root();
-    let withkey = fs::read(withkey_binary()).unwrap();
-    sandbox.program("bin/withkey", withkey);
-    give(&sandbox.path(""), USER);
-    sandbox
-}
-
-/// A file or folder and all below it.
-fn give(path: &Path, user: u32) {
-    std::os::unix::fs::lchown(path, Some(user), Some(user)).unwrap();
-    if path.is_dir() && !path.is_symlink() {
-        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), user));
-    }
-}
-
-/// withkey, started by the user.
-fn as_user<T: AsRef<OsStr>>(sandbox: &Sandbox, words: impl IntoIterator<Item = T>) -> Start {
-    // SAFETY: plain system calls; the pointer to no groups is not read.
-    let start = sandbox.directly([sandbox.path("bin/withkey")]).step(|| unsafe { libc::setgroups(0, ptr::null()) });
-    // SAFETY: plain system calls.
-    let start = start.step(|| unsafe { libc::setgid(USER) }).step(|| unsafe { libc::setuid(USER) });
-    start.args(words)
-}
 
 fn chmod(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();

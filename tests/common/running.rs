@@ -4,6 +4,8 @@ use std::ffi::c_int;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
+use nix::sys::wait::WaitStatus;
+
 use super::{assert_same, look_for, until};
 
 /// How a process ended.
@@ -42,7 +44,20 @@ impl Running {
             true => End::Exit(libc::WEXITSTATUS(status)),
             false => End::Signal(libc::WTERMSIG(status)),
         };
-        let core = libc::WIFSIGNALED(status) && libc::WCOREDUMP(status);
+        self.came_to(end, libc::WIFSIGNALED(status) && libc::WCOREDUMP(status))
+    }
+
+    /// For whoever has waited for its end already.
+    pub fn ended(mut self, status: WaitStatus) -> Outcome {
+        self.ended = true;
+        match status {
+            WaitStatus::Exited(_, status) => self.came_to(End::Exit(status), false),
+            WaitStatus::Signaled(_, signal, core) => self.came_to(End::Signal(signal as c_int), core),
+            other => panic!("no end: {other:?}"),
+        }
+    }
+
+    fn came_to(&self, end: End, core: bool) -> Outcome {
         Outcome { shown: self.shown.clone(), end, core, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 

@@ -4,16 +4,14 @@
 //! are read.
 #![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::common::{Outcome, Running, Sandbox, Start, memory_file, withkey_binary};
+use crate::common::{Outcome, Running, Sandbox, Start};
 
 /// A stopped process, which ends with the test.
 pub struct Traced {
@@ -34,50 +32,16 @@ pub enum Next {
 }
 
 impl Traced {
-    /// withkey in the sandbox, as root or as another user, who gets a copy of the binary that it can run.
-    #[track_caller]
-    pub fn withkey(sandbox: &Sandbox, user: Option<u32>, words: &[&str], input: &str) -> Self {
-        let binary = if user.is_some() { sandbox.path("bin/withkey") } else { withkey_binary() };
-        Self::start(sandbox, &binary, user, words, input)
-    }
-
-    #[track_caller]
-    pub fn start(sandbox: &Sandbox, program: &Path, user: Option<u32>, words: &[&str], input: &str) -> Self {
-        let mut command = Command::new(program);
-        command.args(words).env_clear().current_dir(sandbox.project());
-        command.stdin(memory_file(input.as_bytes()).unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("PATH", "/usr/bin:/bin").env("HOME", sandbox.home());
-        if let Some(user) = user {
-            command.uid(user).gid(user);
-        }
-        // SAFETY: only system calls between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-                libc::setrlimit(libc::RLIMIT_CORE, &raw const unlimited);
-                ptrace::traceme().map_err(Into::into)
-            })
-        };
-        #[allow(clippy::zombie_processes, reason = "waited for by waitpid")]
-        let child = command.spawn().unwrap();
-        Self::stopped(Pid::from_raw(i32::try_from(child.id()).unwrap()), None)
-    }
-
-    /// What is to be started in some state.
+    /// What is to be started; it stands where its program begins.
     #[track_caller]
     pub fn of(start: Start) -> Self {
         // SAFETY: a plain system call.
         let traced = || i32::try_from(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) }).unwrap_or(-1);
         let running = start.step(traced).start();
-        Self::stopped(Pid::from_raw(running.process), Some(running))
-    }
-
-    /// It stands where its program begins.
-    #[track_caller]
-    fn stopped(process: Pid, running: Option<Running>) -> Self {
+        let process = Pid::from_raw(running.process);
         assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
         ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
-        Self { process, ended: false, running }
+        Self { process, ended: false, running: Some(running) }
     }
 
     /// Goes on to the entry of the next system call.
@@ -219,7 +183,7 @@ fn is_a_change(number: i64) -> bool {
 /// HOME, and lets `check` look at what is left; it is told which call that was. Gives how many there were.
 #[track_caller]
 pub fn killed_at_every_call(sandbox: &Sandbox, words: &[&str], input: &str, check: impl FnMut(&str)) -> usize {
-    let start = || Traced::withkey(sandbox, None, words, input);
+    let start = || Traced::of(sandbox.withkey(words).input(input));
     killed_at_every_call_of(sandbox, &format!("{words:?}"), start, check)
 }
 

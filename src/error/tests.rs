@@ -53,7 +53,7 @@ samples! {
 
 impl<T: Sample> Sample for Option<T> {
     fn sample(number: usize) -> Self {
-        (number % 2 == 0).then(|| T::sample(number / 2))
+        number.is_multiple_of(2).then(|| T::sample(number / 2))
     }
 }
 

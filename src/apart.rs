@@ -50,6 +50,7 @@ impl Apart {
                 drop(ended);
                 let _ = panic::catch_unwind(AssertUnwindSafe(|| task(answer.bytes_mut())));
                 memory::scrub_stack::<{ 64 * 1024 }>();
+                memory::scrub_registers();
                 // SAFETY: ends this process and its threads at once; nothing of the parent's is run or flushed twice.
                 unsafe { libc::_exit(0) }
             }

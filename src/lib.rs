@@ -51,6 +51,10 @@ pub fn run(host: Host) -> Exit {
     });
     // From up here the libraries lie deeper than from the launch that used them.
     memory::scrub_stack::<{ 64 * 1024 }>();
+    // A parent of COMMAND held no key, and ends without delay.
+    if !matches!(exit, Exit::Command(_)) {
+        memory::scrub_registers();
+    }
     exit
 }
 

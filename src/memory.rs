@@ -14,8 +14,10 @@ use zeroize::Zeroize;
 use zeroizing_alloc::ZeroAlloc;
 
 mod allocator;
+mod registers;
 
 use allocator::Heap;
+pub use registers::scrub_registers;
 
 /// Every heap block is overwritten when it is freed: age, dotenvy and std keep copies that nobody else wipes.
 #[global_allocator]

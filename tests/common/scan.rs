@@ -10,6 +10,8 @@ mod followed;
 #[path = "search.rs"]
 mod search;
 
+use nix::unistd::Pid;
+
 use crate::common::{Outcome, Start};
 use followed::{Step, follow};
 pub use search::*;
@@ -58,6 +60,10 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
     let followed = follow(start, |process, number| {
         if [libc::SYS_execve, libc::SYS_exit_group].contains(&number) {
             hits.extend(search(process.as_raw(), needles));
+            if number == libc::SYS_exit_group {
+                // At an `execve` they are COMMAND's, which begins with empty ones.
+                hits.extend(search_registers(process, needles));
+            }
             times += 1;
             println!("scanned process {process} at call {number}");
         }
@@ -71,4 +77,21 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
     });
     let failed = failure.is_some_and(|failure| seen > failure.after);
     Scanned { hits, times, failed, outcome: followed.outcome }
+}
+
+/// Every needle of which eight bytes stand in a vector register of the stopped process, as the processor saves them with
+/// XSAVE.
+fn search_registers(process: Pid, needles: &[Needle]) -> Vec<String> {
+    /// linux/elf.h.
+    const NT_X86_XSTATE: usize = 0x202;
+    let mut bytes = vec![0_u8; 16 * 1024];
+    let mut filled = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: the kernel writes into the bytes up to their length, and how many it wrote into the structure.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, process.as_raw(), NT_X86_XSTATE, &raw mut filled) };
+    assert_eq!(done, 0, "cannot read the vector registers: {}", std::io::Error::last_os_error());
+    // Sixteen of them lie in the 512 bytes that every processor saves.
+    assert!(filled.iov_len >= 512, "only {} bytes of registers", filled.iov_len);
+    bytes.truncate(filled.iov_len);
+    let stands = |needle: &&Needle| needle.bytes.windows(8).any(|eight| count(&bytes, eight) > 0);
+    needles.iter().filter(stands).map(|needle| format!("{} in part, in a vector register", needle.what)).collect()
 }

@@ -114,7 +114,7 @@ pub fn search(process: i32, needles: &[Needle]) -> Vec<String> {
 }
 
 /// How often it stands there. By the C library, which is many times as fast as a test's own code.
-fn count(mut bytes: &[u8], needle: &[u8]) -> usize {
+pub fn count(mut bytes: &[u8], needle: &[u8]) -> usize {
     let mut count = 0;
     loop {
         let (start, length) = (bytes.as_ptr(), bytes.len());

@@ -49,7 +49,7 @@ fn the_profile_is_named_after_the_project_and_bound_to_its_root() {
     fs::create_dir_all(sandbox.project().join("My App/.git")).unwrap();
     fs::create_dir_all(sandbox.project().join("My App/src/deep")).unwrap();
     let text = accept(&sandbox, "'My App/src/deep'", "profile my-app, for /sandbox/project/My App");
-    assert!(text.starts_with("withkey has no key for this directory yet.\n"), "{text}");
+    assert!(text.starts_with("withkey has no key for this directory yet\n"), "{text}");
     assert!(text.contains("withkey: stored OPENAI_API_KEY (sk-…ghij) in profile my-app, store dotfile\n"), "{text}");
     assert_eq!(bindings(&sandbox), "my-app /sandbox/project/My App\n");
     // From now on nobody is asked.

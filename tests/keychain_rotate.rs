@@ -67,7 +67,7 @@ fn a_key_in_the_keychain_is_replaced_and_finished() {
         withkey: a new key is made at https://platform.openai.com/api-keys
         withkey: stored OPENAI_API_KEY (sk-…tsrq) in profile work, store keychain
         withkey: the previous key (sk-…ghij) is kept in the same store until you finish
-        withkey: hint: when all works with the new key: withkey rotate work OPENAI_API_KEY --finish; to go back: --undo
+        withkey: hint: when all works with the new key: withkey rotate work OPENAI_API_KEY --finish; to go back: withkey rotate work OPENAI_API_KEY --undo
         $ withkey -p work printenv OPENAI_API_KEY; withkey -p work env | grep -c PREVIOUS
         $OTHER_KEY
         0

@@ -51,7 +51,7 @@ fn a_key_is_replaced_shown_as_unfinished_and_finished() {
         withkey: a new key is made at https://platform.openai.com/api-keys
         withkey: stored OPENAI_API_KEY (sk-…tsrq) in profile work, store dotfile
         withkey: the previous key (sk-…ghij) is kept in the same store until you finish
-        withkey: hint: when all works with the new key: withkey rotate work OPENAI_API_KEY --finish; to go back: --undo
+        withkey: hint: when all works with the new key: withkey rotate work OPENAI_API_KEY --finish; to go back: withkey rotate work OPENAI_API_KEY --undo
         $ withkey printenv OPENAI_API_KEY; withkey env | grep -c PREVIOUS
         $OTHER_KEY
         0
@@ -111,7 +111,7 @@ fn undo_changes_the_two_keys_places_each_with_its_dates() {
         $ withkey rotate work --undo
         withkey: went back to the previous key of OPENAI_API_KEY (sk-…ghij) in profile work
         withkey: the key that was in use until now (sk-…tsrq) is the previous one now, kept in the same store
-        withkey: hint: --undo again goes back to it; to delete it: withkey rotate work OPENAI_API_KEY --finish
+        withkey: hint: to go back to it: withkey rotate work OPENAI_API_KEY --undo; to delete it: withkey rotate work OPENAI_API_KEY --finish
         $ withkey list; withkey -p work printenv OPENAI_API_KEY
         work (dotfile)
           OPENAI_API_KEY  sk-…ghij  added TODAY  created 2026-01-02  expires 2099-01-31

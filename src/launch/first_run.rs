@@ -26,7 +26,7 @@ pub fn offer(host: &Host, ui: Ui, none: Error) -> Result<Chosen, Error> {
         Some(root) => format!("profile {name}, for {}", root.display()),
         None => format!("profile {name}, used where nothing else is chosen"),
     };
-    prompt.tell("withkey has no key for this directory yet.");
+    prompt.tell("withkey has no key for this directory yet");
     if !prompt.yes(&format!("take one in now ({whereto})?"), true)? {
         return Err(none);
     }

@@ -303,7 +303,7 @@ fn any_dotfile(host: &Host) -> Result<bool, Error> {
 /// Offers a passphrase for a new identity, as ssh-keygen does; none without a terminal, or when it is left empty.
 fn offer_passphrase(host: &Host) -> Result<Option<SecretString>, Error> {
     let Ok(prompt) = Prompt::open_with_stdin(host.agent(), "a passphrase", NO_TERMINAL) else { return Ok(None) };
-    prompt.tell("withkey makes an identity for you now: the file that opens your dotfiles.");
+    prompt.tell("withkey makes an identity for you now: the file that opens your dotfiles");
     let question = "passphrase for it (empty for none, then it opens without asking): ";
     passphrase::ask_new(&prompt, question)?.map(|typed| passphrase::as_secret(&typed)).transpose()
 }

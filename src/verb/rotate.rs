@@ -89,7 +89,7 @@ fn replace(words: &Rotate, name: &ProfileName, variable: &Variable, host: &Host,
     let kind = store.kind().as_str();
     ui.notice(&format!("stored {variable} ({}) in profile {name}, store {kind}", new.masked()));
     ui.notice(&format!("the previous key ({}) is kept in the same store until you finish", previous.masked));
-    ui.hint(&format!("when all works with the new key: withkey rotate {name} {variable} --finish; to go back: --undo"));
+    ui.hint(&format!("when all works with the new key: withkey rotate {name} {variable} --finish; to go back: withkey rotate {name} {variable} --undo"));
     Ok(Exit::Done)
 }
 
@@ -157,7 +157,7 @@ fn undo(
         "the key that was in use until now ({}) is the previous one now, kept in the same store",
         kept.masked
     ));
-    ui.hint(&format!("--undo again goes back to it; to delete it: withkey rotate {name} {variable} --finish"));
+    ui.hint(&format!("to go back to it: withkey rotate {name} {variable} --undo; to delete it: withkey rotate {name} {variable} --finish"));
     Ok(Exit::Done)
 }
 

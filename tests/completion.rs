@@ -232,8 +232,8 @@ fn later_package() -> PathBuf {
     let files = ["/".into(), tools].map(|root| root.join("usr/share/bash-completion/bash_completion"));
     let is_later =
         |file: &&PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains("\n_comp_command_offset()"));
-    let found = files.iter().find(is_later);
-    found.expect("bash-completion 2.12 or later is missing; unpack it and run all tests: tests/run").clone()
+    let found = files.iter().find(is_later).cloned();
+    found.unwrap_or_else(|| panic!("bash-completion 2.12 or later is missing; unpack it and run all tests: tests/run"))
 }
 
 #[test]

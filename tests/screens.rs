@@ -171,7 +171,9 @@ const COLORED: [&[&str]; 7] = [
 ];
 
 /// Variables, what `--color` says, and whether there is colour on a terminal and in a pipe.
-const WAYS: [(&[(&str, &str)], &str, [bool; 2]); 8] = [
+type Way = (&'static [(&'static str, &'static str)], &'static str, [bool; 2]);
+
+const WAYS: [Way; 8] = [
     (&[("TERM", "xterm")], "auto", [true, false]),
     (&[("TERM", "xterm")], "never", [false, false]),
     (&[("TERM", "xterm")], "always", [true, true]),

@@ -41,6 +41,8 @@ fn key_of(sandbox: &Sandbox, profile: &str, variable: &str) -> Result<String, Ou
 
 /// A change, and what its key may be afterwards.
 struct Change {
+    /// Done before: words, and what standard input holds.
+    after: &'static [(&'static [&'static str], &'static str)],
     words: &'static [&'static str],
     input: &'static str,
     /// The profile and the variable that it touches.
@@ -50,54 +52,83 @@ struct Change {
 }
 
 /// One line each: what is to survive kill -9 at every system call.
-const CHANGES: [Change; 8] = [
+const CHANGES: [Change; 11] = [
     Change {
+        after: &[],
         words: &["add", "work", "OPENAI_API_KEY", "--replace"],
         input: OTHER_KEY,
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["add", "work", "HF_TOKEN", "--use"],
         input: OTHER_KEY,
         touches: ("work", "HF_TOKEN"),
         states: [None, Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["add", "fresh"],
         input: OTHER_KEY,
         touches: ("fresh", "OPENAI_API_KEY"),
         states: [None, Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["remove", "work", "OPENAI_API_KEY", "--yes"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), None],
     },
     Change {
+        after: &[],
         words: &["remove", "spare", "--yes"],
         input: "",
         touches: ("spare", "OPENAI_API_KEY"),
         states: [Some(KEY), None],
     },
     Change {
+        after: &[],
         words: &["use", "beside"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(KEY)],
     },
     Change {
+        after: &[],
         words: &["use", "--default", "beside"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(KEY)],
     },
     Change {
+        after: &[],
         words: &["rotate", "work", "OPENAI_API_KEY"],
         input: OTHER_KEY,
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(OTHER_KEY)],
+    },
+    Change {
+        after: &[(&["rotate", "work", "OPENAI_API_KEY"], OTHER_KEY)],
+        words: &["rotate", "work", "OPENAI_API_KEY", "--undo"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(OTHER_KEY), Some(KEY)],
+    },
+    Change {
+        after: &[(&["rotate", "work", "OPENAI_API_KEY"], OTHER_KEY)],
+        words: &["rotate", "work", "OPENAI_API_KEY", "--finish"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(OTHER_KEY), Some(OTHER_KEY)],
+    },
+    Change {
+        after: &[(&["use", "--default", "beside"], "")],
+        words: &["use", "--remove"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(KEY), Some(KEY)],
     },
 ];
 
@@ -135,18 +166,26 @@ impl Change {
         } else {
             self.words.to_vec()
         };
+        let (profile, variable) = self.touches;
+        let before = key_of(sandbox, profile, variable).ok();
         let outcome = sandbox.withkey(words).input(self.input).run();
         // What is removed cannot be removed again, and a rotation that is not finished cannot begin again.
-        let gone = (self.states[1].is_none() || self.words[0] == "rotate") && outcome.end == End::Exit(1);
+        let once = self.states[1].is_none() || self.words[0] == "rotate" || self.words.contains(&"--remove");
+        let gone = once && outcome.end == End::Exit(1);
         assert!(outcome.end == End::Exit(0) || gone, "{what}, then once more: {outcome:?}");
-        let (profile, variable) = self.touches;
-        assert_eq!(key_of(sandbox, profile, variable).ok().as_deref(), self.states[1], "{what}, then once more");
+        // Who goes back once more is where he was.
+        let undone = self.words.contains(&"--undo") && before.as_deref() == self.states[1];
+        let expected = self.states[usize::from(!undone)];
+        assert_eq!(key_of(sandbox, profile, variable).ok().as_deref(), expected, "{what}, then once more");
     }
 }
 
 fn killed_everywhere(change: &Change) {
     let sandbox = sandbox();
     sandbox.add("spare", KEY);
+    for (words, input) in change.after {
+        sandbox.withkey(*words).input(input).run().assert_exit(0);
+    }
     killed_at_every_call(&sandbox, change.words, change.input, |what| {
         change.assert_old_or_new(what, &sandbox);
         change.assert_can_be_repeated(what, &sandbox);
@@ -175,7 +214,30 @@ fn a_binding_survives_a_kill_at_every_call() {
 
 #[test]
 fn a_rotation_survives_a_kill_at_every_call() {
-    CHANGES[7..].iter().for_each(killed_everywhere);
+    CHANGES[7..10].iter().for_each(killed_everywhere);
+}
+
+#[test]
+fn a_binding_taken_away_survives_a_kill_at_every_call() {
+    CHANGES[10..].iter().for_each(killed_everywhere);
+}
+
+/// Nothing is there before: it makes the folders, the identity and the salt.
+#[test]
+fn the_very_first_key_survives_a_kill_at_every_call() {
+    let sandbox = Sandbox::new();
+    killed_at_every_call(&sandbox, &["add"], KEY, |what| {
+        let found = key_of(&sandbox, "default", "OPENAI_API_KEY");
+        match &found {
+            Ok(key) => assert_eq!(key, KEY, "{what}"),
+            Err(outcome) => _ = outcome.assert_exit(125).assert_stderr_has("withkey: error: "),
+        }
+        for (name, key) in [("default", OTHER_KEY), ("beside", BYSTANDER)] {
+            sandbox.withkey(["add", name, "--replace"]).input(key).run().assert_exit(0);
+            assert_eq!(key_of(&sandbox, name, "OPENAI_API_KEY").unwrap(), key, "{what}, then once more");
+        }
+        assert_no_key_in_files(&sandbox.home());
+    });
 }
 
 /// Under strace, which lets every call of this kind from the `number`th on fail with this error.

@@ -7,10 +7,14 @@
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
+#[path = "common/project.rs"]
+mod project;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
+#[path = "common/terminal.rs"]
+mod terminal;
 #[path = "common/traced.rs"]
 mod traced;
 
@@ -391,14 +395,50 @@ fn a_hundred_writers_and_a_thousand_launches_at_once_lose_nothing_and_nobody_han
     }
 }
 
-/// The dates in descriptions lie in the future then, or before 1970.
+/// What was written while the clock was wrong: a description, a previous key, a grant and the log say a day to come.
+#[test]
+fn dates_in_the_future_hinder_nothing() {
+    let sandbox = sandbox();
+    let path = project::dotfile(&sandbox);
+    sandbox.withkey(["add", "later", "--expires", "90d"]).input(KEY).run().assert_exit(0);
+    sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(OTHER_KEY).run().assert_exit(0);
+    project::seal(&sandbox, &path, &format!("OPENAI_API_KEY={KEY}\n"));
+    sandbox.withkey(["use", "--remove"]).run().assert_exit(0);
+    project::allow(&sandbox, &path);
+    project::assert_launches_with(&sandbox, &sandbox.project(), KEY);
+    let script = r#"
+        year=$(date -u +%Y)
+        for file in ~/.config/withkey/profiles/*.toml ~/.local/state/withkey/log.jsonl ~/.local/state/withkey/grants/*; do
+            grep -aq "$year-" "$file" || continue
+            sed -i "s/\b\($year\|$((year+1))\)-/2200-/g" "$file" && echo ${file##*/}
+        done
+        withkey printenv OPENAI_API_KEY && withkey log && withkey list && withkey status && withkey check || exit 1
+        for profile in later work; do
+            withkey -p $profile printenv OPENAI_API_KEY || exit 2
+        done
+        withkey rotate work OPENAI_API_KEY --undo && withkey rotate work OPENAI_API_KEY --finish || exit 3
+        withkey -p work printenv OPENAI_API_KEY || exit 4
+        echo "$OTHER_KEY" | withkey add later --replace || exit 5
+        withkey -p later printenv OPENAI_API_KEY || exit 6
+        withkey allow --revoke && withkey -p later true"#;
+    let outcome = shell(&sandbox, script).run();
+    outcome.assert_exit(0);
+    let text = outcome.stdout();
+    let keys: Vec<_> = text.lines().filter(|line| [KEY, OTHER_KEY].contains(line)).collect();
+    assert_eq!(keys, [KEY, KEY, OTHER_KEY, KEY, OTHER_KEY], "{outcome:?}");
+    // Three descriptions, the log, the grant.
+    let changed = text.lines().take_while(|line| *line != KEY).count();
+    assert_eq!(changed, 5, "{text}");
+}
+
+/// faketime is a library, so a static program goes by the real clock: for that the dates above speak.
 #[test]
 fn a_clock_that_runs_backwards_hinders_nothing() {
     let sandbox = sandbox();
     let script = r#"
-        faketime '1999-12-31 00:00:00' date +%Y || exit 9
         at() { when=$1; shift; faketime "$when" "$@"; }
         echo "$KEY" | at '2040-01-01 00:00:00' withkey add later --expires 90d 2>/dev/null || exit 1
+        grep '^added = ' ~/.config/withkey/profiles/later.toml | cut -c 1-12
         for when in '2039-01-01 00:00:00' '1999-12-31 23:59:59' '1970-01-01 00:00:01'; do
             at "$when" withkey -p later printenv OPENAI_API_KEY || exit 2
             at "$when" withkey list >/dev/null || exit 3
@@ -408,8 +448,11 @@ fn a_clock_that_runs_backwards_hinders_nothing() {
             echo "$KEY" | at "$when" withkey add later --replace 2>/dev/null || exit 7
         done"#;
     let outcome = shell(&sandbox, script).run();
+    let dynamic = sandbox.directly(["/usr/bin/ldd".as_ref(), withkey_binary().as_os_str()]).run().end == End::Exit(0);
+    let now = sandbox.directly(["/bin/date", "-u", "+%Y"]).run().stdout();
+    let year = if dynamic { "2040" } else { now.trim() };
     let expected = format!("{KEY}\n{OTHER_KEY}\n").repeat(3);
-    outcome.assert_exit(0).assert_stderr("").assert_stdout(&format!("1999\n{expected}"));
+    outcome.assert_exit(0).assert_stderr("").assert_stdout(&format!("added = {year}\n{expected}"));
 }
 
 #[test]

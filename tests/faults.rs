@@ -385,6 +385,7 @@ fn a_hundred_writers_and_a_thousand_launches_at_once_lose_nothing_and_nobody_han
     let launched =
         [KEY, OTHER_KEY].map(|key| text.lines().filter(|line| *line == format!("{key} {BYSTANDER}")).count());
     assert_eq!(launched.iter().sum::<usize>(), 1000, "{launched:?}");
+    println!("100 writers, 1000 launches");
     let key = |number: usize| format!("sk-test-of-writer-{number}-0123456789abcdef");
     for number in (4..=100).step_by(4) {
         assert_eq!(key_of(&sandbox, "work", &format!("KEY_{number}")).unwrap(), key(number));

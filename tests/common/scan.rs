@@ -10,9 +10,14 @@ mod followed;
 #[path = "search.rs"]
 mod search;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::common::{Outcome, Start};
 use followed::{Step, follow};
 pub use search::*;
+
+/// By all tests so far.
+static SCANNED: AtomicUsize = AtomicUsize::new(0);
 
 /// A system call that fails, as on a full disk or where the program has just gone.
 #[derive(Clone, Copy)]
@@ -59,7 +64,6 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
         if [libc::SYS_execve, libc::SYS_exit_group].contains(&number) {
             hits.extend(search(process.as_raw(), needles));
             times += 1;
-            println!("scanned process {process} at call {number}");
         }
         match failure.filter(|failure| failure.call == number) {
             Some(failure) => {
@@ -70,5 +74,6 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
         }
     });
     let failed = failure.is_some_and(|failure| seen > failure.after);
+    println!("{} processes scanned", SCANNED.fetch_add(times, Ordering::Relaxed) + times);
     Scanned { hits, times, failed, outcome: followed.outcome }
 }

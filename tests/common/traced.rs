@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
@@ -12,6 +13,9 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::common::{Outcome, Pty, Running, Sandbox, Start};
+
+/// By all tests so far.
+static KILLED: AtomicUsize = AtomicUsize::new(0);
 
 /// A stopped process, which ends with the test.
 pub struct Traced {
@@ -247,7 +251,7 @@ pub fn killed_at(
         killed += 1;
     }
     std::fs::remove_dir_all(&saved).unwrap();
-    println!("{what}: killed {killed} times");
+    println!("{what}: killed {killed} times, {} in all", KILLED.fetch_add(killed, Ordering::Relaxed) + killed);
     assert!(killed >= 5, "{what}: killed only {killed} times");
     killed
 }

@@ -7,6 +7,9 @@ mod common;
 #[path = "common/typist.rs"]
 mod typist;
 
+use std::path::PathBuf;
+use std::{env, fs};
+
 use common::{KEY, OTHER_KEY, Sandbox};
 use typist::{Shell, Shown, Typist};
 
@@ -220,12 +223,27 @@ fn bash_completes_without_the_package_bash_completion() {
     typist.run("complete -o nospace -F _by_function tool-two");
     typist.run("_by_function() { COMPREPLY=(\"${1/-/_}$3$COMP_CWORD${#COMP_LINE}$COMP_POINT\"); }");
     assert_eq!(typist.tab("withkey -p work  tool-two  x ").line, "withkey -p work  tool-two  x tool_twox21212");
-    // Its name in bash-completion 2.12 and later.
-    typist.run("_comp_command_offset() { COMPREPLY=(\"place$1\"); }");
-    assert_eq!(
-        typist.tab("withkey -p work --profile=x tool-two x").line,
-        "withkey -p work --profile=x tool-two place6 "
-    );
+}
+
+/// The package from 2.12 on, where `_command_offset` is `_comp_command_offset`: the machine's own, or the one that tests/run
+/// has put beside the tests' target folder.
+fn later_package() -> PathBuf {
+    let tools = env::current_exe().unwrap().ancestors().nth(3).unwrap().join("tools/bash-completion");
+    let files = ["/".into(), tools].map(|root| root.join("usr/share/bash-completion/bash_completion"));
+    let is_later =
+        |file: &&PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains("\n_comp_command_offset()"));
+    let found = files.iter().find(is_later);
+    found.expect("bash-completion 2.12 or later is missing; unpack it and run all tests: tests/run").clone()
+}
+
+#[test]
+fn bash_completes_with_a_later_bash_completion_too() {
+    let sandbox = sandbox(Shell::Bash);
+    let setup = BASH.replace("/usr/share/bash-completion/bash_completion", later_package().to_str().unwrap());
+    let typist = Typist::new(Shell::Bash, &sandbox, &(setup + "unset -f _command_offset\n"));
+    check(&typist, EVERYWHERE);
+    check_as_without(&typist);
+    check_listings(&typist);
 }
 
 /// The package's loader finds the script that `--install` wrote when withkey is first completed.

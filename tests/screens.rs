@@ -86,9 +86,9 @@ fn terminal_screen(name: &str, columns: u16) {
         let text = pty.text().replace("\r\n", "\n");
         session::assert_no_key(command, text.as_bytes());
         let home = sandbox.home().display().to_string();
-        // HOME is `~` for a person and itself for a program; the help names no path of this machine.
-        let (piped, help) = (command.ends_with("| cat"), command.contains(" -h"));
-        assert_eq!(text.contains(&home), piped && !help, "{command}: {text}");
+        // HOME is `~` for a person and itself for a program; help and errors here name no path of this machine.
+        let (piped, answer) = (command.ends_with("| cat"), !command.contains(" -h") && !command.contains("2>&1"));
+        assert_eq!(text.contains(&home), piped && answer, "{command}: {text}");
         // In a pipe a fact is one line, whole.
         for line in text.lines().map(uncolored).filter(|_| !command.ends_with("| cat")) {
             assert!(line.chars().count() <= usize::from(columns), "{command}: too wide: {line}");
@@ -159,26 +159,56 @@ fn no_line_of_the_help_is_wider_than_a_terminal_may_be() {
     }
 }
 
+/// Answers and errors, with `--color` where the words have room for it.
+const COLORED: [&[&str]; 7] = [
+    &["list", "--color"],
+    &["status", "--color"],
+    &["check", "--color"],
+    &["--color", "-h"],
+    &["use", "--color", "--help"],
+    &["--color", "-n", "true"],
+    &["--color", "-p", "nobody", "true"],
+];
+
+/// Variables, what `--color` says, and whether there is colour on a terminal and in a pipe.
+const WAYS: [(&[(&str, &str)], &str, [bool; 2]); 8] = [
+    (&[("TERM", "xterm")], "auto", [true, false]),
+    (&[("TERM", "xterm")], "never", [false, false]),
+    (&[("TERM", "xterm")], "always", [true, true]),
+    (&[("TERM", "dumb")], "auto", [false, false]),
+    (&[], "auto", [false, false]),
+    (&[("TERM", "xterm"), ("NO_COLOR", "1")], "auto", [false, false]),
+    (&[("TERM", "xterm"), ("NO_COLOR", "1")], "always", [true, true]),
+    (&[("TERM", "dumb")], "always", [true, true]),
+];
+
 #[test]
 fn color_is_used_where_it_is_asked_for_and_never_bears_the_meaning() {
     let sandbox = Sandbox::new();
-    let failing = |words: &[&str]| sandbox.withkey(words).set("TERM", "xterm");
-    let plain = failing(&["-p", "nobody", "true"]).run().stderr();
-    assert!(!plain.contains('\x1b'), "{plain}");
-    let colored = failing(&["--color", "always", "-p", "nobody", "true"]).run().stderr();
-    assert!(colored.starts_with("withkey: \x1b[1;31merror\x1b[0m: "), "{colored:?}");
-    let bare =
-        ["\x1b[1;31m", "\x1b[36m", "\x1b[1m", "\x1b[0m"].iter().fold(colored, |text, code| text.replace(code, ""));
-    assert_eq!(bare, plain);
-    let pty = |variables: &[(&str, &str)], words: &[&str]| {
-        let pty = common::Pty::open();
+    sandbox.add("default", KEY);
+    let shown = |words: &[&str], variables: &[(&str, &str)], color: &str, on_terminal: bool| {
+        let words = words.iter().flat_map(|word| [Some(*word), (*word == "--color").then_some(color)]).flatten();
         let start = variables.iter().fold(sandbox.withkey(words), |start, (name, value)| start.set(name, value));
-        pty.attach(start.input(KEY)).start().outcome();
-        pty.text()
+        if on_terminal {
+            let pty = common::Pty::open();
+            pty.attach(start).start().outcome();
+            pty.text()
+        } else {
+            let outcome = start.run();
+            outcome.stdout() + &outcome.stderr()
+        }
     };
-    let words = ["-p", "nobody", "true"];
-    assert!(pty(&[("TERM", "xterm")], &words).contains("\x1b[1;31m"));
-    assert!(!pty(&[("TERM", "dumb")], &words).contains('\x1b'));
-    assert!(!pty(&[("TERM", "xterm"), ("NO_COLOR", "1")], &words).contains('\x1b'));
-    assert!(!pty(&[("TERM", "xterm")], &["--color", "never", "-p", "nobody", "true"]).contains('\x1b'));
+    for words in COLORED {
+        for (place, on_terminal) in [true, false].into_iter().enumerate() {
+            let plain = shown(words, &[], "never", on_terminal);
+            for (variables, color, colored) in WAYS {
+                let text = shown(words, variables, color, on_terminal);
+                let way = format!("{words:?}, {variables:?}, {color}, on a terminal: {on_terminal}");
+                assert_eq!(text.contains('\x1b'), colored[place], "{way}: {text}");
+                assert_eq!(text.lines().map(uncolored).collect::<Vec<_>>(), plain.lines().collect::<Vec<_>>(), "{way}");
+            }
+        }
+    }
+    let error = shown(&["--color", "-p", "nobody", "true"], &[], "always", false);
+    assert!(error.starts_with("withkey: \x1b[1;31merror\x1b[0m: "), "{error:?}");
 }

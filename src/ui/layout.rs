@@ -106,7 +106,10 @@ impl Layout {
         let rows: Vec<(&str, Vec<String>)> = rows.iter().map(|(name, values)| (*name, kept(values))).collect();
         let rows: Vec<_> = rows.into_iter().filter(|row| !row.1.is_empty()).collect();
         if !self.is_terminal() {
-            return rows.iter().map(|(name, values)| format!("{name}: {}\n", values.join(", "))).collect();
+            return rows
+                .iter()
+                .map(|(name, values)| format!("{}: {}\n", self.heading(name), values.join(", ")))
+                .collect();
         }
         let widest = rows.iter().map(|row| width(row.0)).max().unwrap_or(0);
         let mut out = String::new();

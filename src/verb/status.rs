@@ -206,7 +206,8 @@ fn lines(
 /// The pages: on a terminal under their provider's name, in a pipe a line each.
 fn pages_shown(pages: &[PageJson], layout: Layout) -> String {
     if !layout.is_terminal() {
-        return pages.iter().map(|page| format!("{} {}: {}\n", page.provider, page.page, page.url)).collect();
+        let name = |page: &PageJson| layout.heading(&format!("{} {}", page.provider, page.page));
+        return pages.iter().map(|page| format!("{}: {}\n", name(page), page.url)).collect();
     }
     let widths = [pages.iter().map(|page| width(page.page)).max().unwrap_or(0), 0];
     let mut text = String::new();

@@ -56,15 +56,6 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
     use super::lookup::LookUp;
     use crate::memory::Protected;
 
-    let (name, scheme): (_, &[u8]) = match check.sent {
-        Sent::Bearer => ("authorization", b"Bearer "),
-        Sent::Named(name) => (name, b""),
-    };
-    let header = Protected::from_pieces(&[scheme, key]).map_err(|_| "there is no memory for the key".to_owned())?;
-    let header = HeaderValue::from_bytes(header.bytes());
-    let mut header = header.map_err(|_| "the key holds bytes that no header carries".to_owned())?;
-    header.set_sensitive(true);
-
     let roots = match &route.roots {
         None => RootCerts::WebPki,
         Some(pem) => {
@@ -94,8 +85,20 @@ pub fn ask(check: &Check, route: &Route, key: &[u8]) -> Result<Reply, String> {
         .user_agent(concat!("withkey/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
         .build();
-    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), LookUp);
-    let request = agent.get(address(check, route)).header(name, header);
+    let address: ureq::http::Uri = address(check, route).parse().map_err(|_| "its address is none".to_owned())?;
+    let first = config.proxy().map_or(&address, ureq::Proxy::uri).clone();
+    let look_up = LookUp::begin(first, config.clone()).map_err(|error| of_system(&error))?;
+    let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), look_up);
+
+    let (name, scheme): (_, &[u8]) = match check.sent {
+        Sent::Bearer => ("authorization", b"Bearer "),
+        Sent::Named(name) => (name, b""),
+    };
+    let header = Protected::from_pieces(&[scheme, key]).map_err(|_| "there is no memory for the key".to_owned())?;
+    let header = HeaderValue::from_bytes(header.bytes());
+    let mut header = header.map_err(|_| "the key holds bytes that no header carries".to_owned())?;
+    header.set_sensitive(true);
+    let request = agent.get(address).header(name, header);
     let request = check.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let mut response = request.call().map_err(|error| match route.proxy.as_deref() {
         Some(proxy) => by_way_of(host_of(proxy).unwrap_or_default(), &error),

@@ -1,5 +1,6 @@
 //! COMMAND's environment: the inherited one byte for byte, but for the injected names and withkey's own secrets.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
 mod common;
 
@@ -55,6 +56,7 @@ fn for_any_entries(cases: u32, holds: impl Fn(Vec<Vec<u8>>)) {
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{cases} environments");
 }
 
 in_both_modes! {
@@ -91,7 +93,7 @@ in_both_modes! {
 
     fn any_environment_arrives_byte_for_byte(mode: Mode) {
         let sandbox = Sandbox::with_key();
-        for_any_entries(100, |entries| {
+        for_any_entries(500, |entries| {
             assert_entries(&sandbox, mode, &entries, &injected(&entries, b"OPENAI_API_KEY", KEY.as_bytes()));
         });
     }
@@ -101,7 +103,7 @@ in_both_modes! {
         sandbox.add_variables("default", &[("OPENAI_API_KEY", KEY), ("MISTRAL_API_KEY", OTHER_KEY)]);
         let surroundings = sandbox.launch(mode, ["true"]).environment();
         let words = [&["--drop-other-keys"], mode.options()].concat();
-        for_any_entries(50, |entries| {
+        for_any_entries(250, |entries| {
             let start = sandbox.withkey(&words).args(sandbox.report_words());
             let start = entries.iter().fold(start, |start, entry| start.entry(entry));
             let found = Report::of(start, &sandbox.report_path()).environment();

@@ -7,10 +7,14 @@
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
 mod common;
+#[path = "common/project.rs"]
+mod project;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
+#[path = "common/terminal.rs"]
+mod terminal;
 #[path = "common/traced.rs"]
 mod traced;
 
@@ -41,6 +45,8 @@ fn key_of(sandbox: &Sandbox, profile: &str, variable: &str) -> Result<String, Ou
 
 /// A change, and what its key may be afterwards.
 struct Change {
+    /// Done before: words, and what standard input holds.
+    after: &'static [(&'static [&'static str], &'static str)],
     words: &'static [&'static str],
     input: &'static str,
     /// The profile and the variable that it touches.
@@ -50,54 +56,83 @@ struct Change {
 }
 
 /// One line each: what is to survive kill -9 at every system call.
-const CHANGES: [Change; 8] = [
+const CHANGES: [Change; 11] = [
     Change {
+        after: &[],
         words: &["add", "work", "OPENAI_API_KEY", "--replace"],
         input: OTHER_KEY,
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["add", "work", "HF_TOKEN", "--use"],
         input: OTHER_KEY,
         touches: ("work", "HF_TOKEN"),
         states: [None, Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["add", "fresh"],
         input: OTHER_KEY,
         touches: ("fresh", "OPENAI_API_KEY"),
         states: [None, Some(OTHER_KEY)],
     },
     Change {
+        after: &[],
         words: &["remove", "work", "OPENAI_API_KEY", "--yes"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), None],
     },
     Change {
+        after: &[],
         words: &["remove", "spare", "--yes"],
         input: "",
         touches: ("spare", "OPENAI_API_KEY"),
         states: [Some(KEY), None],
     },
     Change {
+        after: &[],
         words: &["use", "beside"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(KEY)],
     },
     Change {
+        after: &[],
         words: &["use", "--default", "beside"],
         input: "",
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(KEY)],
     },
     Change {
+        after: &[],
         words: &["rotate", "work", "OPENAI_API_KEY"],
         input: OTHER_KEY,
         touches: ("work", "OPENAI_API_KEY"),
         states: [Some(KEY), Some(OTHER_KEY)],
+    },
+    Change {
+        after: &[(&["rotate", "work", "OPENAI_API_KEY"], OTHER_KEY)],
+        words: &["rotate", "work", "OPENAI_API_KEY", "--undo"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(OTHER_KEY), Some(KEY)],
+    },
+    Change {
+        after: &[(&["rotate", "work", "OPENAI_API_KEY"], OTHER_KEY)],
+        words: &["rotate", "work", "OPENAI_API_KEY", "--finish"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(OTHER_KEY), Some(OTHER_KEY)],
+    },
+    Change {
+        after: &[(&["use", "--default", "beside"], "")],
+        words: &["use", "--remove"],
+        input: "",
+        touches: ("work", "OPENAI_API_KEY"),
+        states: [Some(KEY), Some(KEY)],
     },
 ];
 
@@ -135,18 +170,26 @@ impl Change {
         } else {
             self.words.to_vec()
         };
+        let (profile, variable) = self.touches;
+        let before = key_of(sandbox, profile, variable).ok();
         let outcome = sandbox.withkey(words).input(self.input).run();
         // What is removed cannot be removed again, and a rotation that is not finished cannot begin again.
-        let gone = (self.states[1].is_none() || self.words[0] == "rotate") && outcome.end == End::Exit(1);
+        let once = self.states[1].is_none() || self.words[0] == "rotate" || self.words.contains(&"--remove");
+        let gone = once && outcome.end == End::Exit(1);
         assert!(outcome.end == End::Exit(0) || gone, "{what}, then once more: {outcome:?}");
-        let (profile, variable) = self.touches;
-        assert_eq!(key_of(sandbox, profile, variable).ok().as_deref(), self.states[1], "{what}, then once more");
+        // Who goes back once more is where he was.
+        let undone = self.words.contains(&"--undo") && before.as_deref() == self.states[1];
+        let expected = self.states[usize::from(!undone)];
+        assert_eq!(key_of(sandbox, profile, variable).ok().as_deref(), expected, "{what}, then once more");
     }
 }
 
 fn killed_everywhere(change: &Change) {
     let sandbox = sandbox();
     sandbox.add("spare", KEY);
+    for (words, input) in change.after {
+        sandbox.withkey(*words).input(input).run().assert_exit(0);
+    }
     killed_at_every_call(&sandbox, change.words, change.input, |what| {
         change.assert_old_or_new(what, &sandbox);
         change.assert_can_be_repeated(what, &sandbox);
@@ -175,7 +218,30 @@ fn a_binding_survives_a_kill_at_every_call() {
 
 #[test]
 fn a_rotation_survives_a_kill_at_every_call() {
-    CHANGES[7..].iter().for_each(killed_everywhere);
+    CHANGES[7..10].iter().for_each(killed_everywhere);
+}
+
+#[test]
+fn a_binding_taken_away_survives_a_kill_at_every_call() {
+    CHANGES[10..].iter().for_each(killed_everywhere);
+}
+
+/// Nothing is there before: it makes the folders, the identity and the salt.
+#[test]
+fn the_very_first_key_survives_a_kill_at_every_call() {
+    let sandbox = Sandbox::new();
+    killed_at_every_call(&sandbox, &["add"], KEY, |what| {
+        let found = key_of(&sandbox, "default", "OPENAI_API_KEY");
+        match &found {
+            Ok(key) => assert_eq!(key, KEY, "{what}"),
+            Err(outcome) => _ = outcome.assert_exit(125).assert_stderr_has("withkey: error: "),
+        }
+        for (name, key) in [("default", OTHER_KEY), ("beside", BYSTANDER)] {
+            sandbox.withkey(["add", name, "--replace"]).input(key).run().assert_exit(0);
+            assert_eq!(key_of(&sandbox, name, "OPENAI_API_KEY").unwrap(), key, "{what}, then once more");
+        }
+        assert_no_key_in_files(&sandbox.home());
+    });
 }
 
 /// Under strace, which lets every call of this kind from the `number`th on fail with this error.
@@ -319,6 +385,7 @@ fn a_hundred_writers_and_a_thousand_launches_at_once_lose_nothing_and_nobody_han
     let launched =
         [KEY, OTHER_KEY].map(|key| text.lines().filter(|line| *line == format!("{key} {BYSTANDER}")).count());
     assert_eq!(launched.iter().sum::<usize>(), 1000, "{launched:?}");
+    println!("100 writers, 1000 launches");
     let key = |number: usize| format!("sk-test-of-writer-{number}-0123456789abcdef");
     for number in (4..=100).step_by(4) {
         assert_eq!(key_of(&sandbox, "work", &format!("KEY_{number}")).unwrap(), key(number));
@@ -329,14 +396,50 @@ fn a_hundred_writers_and_a_thousand_launches_at_once_lose_nothing_and_nobody_han
     }
 }
 
-/// The dates in descriptions lie in the future then, or before 1970.
+/// What was written while the clock was wrong: a description, a previous key, a grant and the log say a day to come.
+#[test]
+fn dates_in_the_future_hinder_nothing() {
+    let sandbox = sandbox();
+    let path = project::dotfile(&sandbox);
+    sandbox.withkey(["add", "later", "--expires", "90d"]).input(KEY).run().assert_exit(0);
+    sandbox.withkey(["rotate", "work", "OPENAI_API_KEY"]).input(OTHER_KEY).run().assert_exit(0);
+    project::seal(&sandbox, &path, &format!("OPENAI_API_KEY={KEY}\n"));
+    sandbox.withkey(["use", "--remove"]).run().assert_exit(0);
+    project::allow(&sandbox, &path);
+    project::assert_launches_with(&sandbox, &sandbox.project(), KEY);
+    let script = r#"
+        year=$(date -u +%Y)
+        for file in ~/.config/withkey/profiles/*.toml ~/.local/state/withkey/log.jsonl ~/.local/state/withkey/grants/*; do
+            grep -aq "$year-" "$file" || continue
+            sed -i "s/\b\($year\|$((year+1))\)-/2200-/g" "$file" && echo ${file##*/}
+        done
+        withkey printenv OPENAI_API_KEY && withkey log && withkey list && withkey status && withkey check || exit 1
+        for profile in later work; do
+            withkey -p $profile printenv OPENAI_API_KEY || exit 2
+        done
+        withkey rotate work OPENAI_API_KEY --undo && withkey rotate work OPENAI_API_KEY --finish || exit 3
+        withkey -p work printenv OPENAI_API_KEY || exit 4
+        echo "$OTHER_KEY" | withkey add later --replace || exit 5
+        withkey -p later printenv OPENAI_API_KEY || exit 6
+        withkey allow --revoke && withkey -p later true"#;
+    let outcome = shell(&sandbox, script).run();
+    outcome.assert_exit(0);
+    let text = outcome.stdout();
+    let keys: Vec<_> = text.lines().filter(|line| [KEY, OTHER_KEY].contains(line)).collect();
+    assert_eq!(keys, [KEY, KEY, OTHER_KEY, KEY, OTHER_KEY], "{outcome:?}");
+    // Three descriptions, the log, the grant.
+    let changed = text.lines().take_while(|line| *line != KEY).count();
+    assert_eq!(changed, 5, "{text}");
+}
+
+/// faketime is a library, so a static program goes by the real clock: for that the dates above speak.
 #[test]
 fn a_clock_that_runs_backwards_hinders_nothing() {
     let sandbox = sandbox();
     let script = r#"
-        faketime '1999-12-31 00:00:00' date +%Y || exit 9
         at() { when=$1; shift; faketime "$when" "$@"; }
         echo "$KEY" | at '2040-01-01 00:00:00' withkey add later --expires 90d 2>/dev/null || exit 1
+        grep '^added = ' ~/.config/withkey/profiles/later.toml | cut -c 1-12
         for when in '2039-01-01 00:00:00' '1999-12-31 23:59:59' '1970-01-01 00:00:01'; do
             at "$when" withkey -p later printenv OPENAI_API_KEY || exit 2
             at "$when" withkey list >/dev/null || exit 3
@@ -346,8 +449,11 @@ fn a_clock_that_runs_backwards_hinders_nothing() {
             echo "$KEY" | at "$when" withkey add later --replace 2>/dev/null || exit 7
         done"#;
     let outcome = shell(&sandbox, script).run();
+    let dynamic = sandbox.directly(["/usr/bin/ldd".as_ref(), withkey_binary().as_os_str()]).run().end == End::Exit(0);
+    let now = sandbox.directly(["/bin/date", "-u", "+%Y"]).run().stdout();
+    let year = if dynamic { "2040" } else { now.trim() };
     let expected = format!("{KEY}\n{OTHER_KEY}\n").repeat(3);
-    outcome.assert_exit(0).assert_stderr("").assert_stdout(&format!("1999\n{expected}"));
+    outcome.assert_exit(0).assert_stderr("").assert_stdout(&format!("added = {year}\n{expected}"));
 }
 
 #[test]

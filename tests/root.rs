@@ -3,13 +3,20 @@
 //! Without root the mounts are made in a user namespace, where the system allows that; the rest fails and says so.
 #![allow(unsafe_code, reason = "users and file systems are changed by system calls")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 #![allow(dead_code, reason = "what the tests share is used in part")]
 
+#[path = "common/bus.rs"]
+mod bus;
 mod common;
+#[path = "common/protected.rs"]
+mod protected;
 #[path = "common/refusal.rs"]
 mod refusal;
 #[path = "common/session.rs"]
 mod session;
+#[path = "common/terminal.rs"]
+mod terminal;
 #[path = "common/user.rs"]
 mod user;
 
@@ -20,9 +27,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::ptr;
 
+use bus::{Bus, outliving_the_race};
 use common::{KEY, OTHER_KEY, Sandbox, Start};
+use protected::{PASSPHRASE, protected};
 use refusal::{Tree, assert_refused};
 use session::shell;
+use terminal::Terminal;
 use user::{as_user, give, users};
 
 /// Another user than the one whose everything is.
@@ -203,44 +213,95 @@ fn the_walk_upwards_stops_where_another_file_system_begins() {
 
 /// From no page free to enough, so that every step of a change is once the first that finds no room.
 #[test]
-fn a_full_disk_loses_no_key_and_add_says_so() {
-    let sandbox = Sandbox::new();
+fn a_full_disk_loses_no_key_and_the_change_says_so() {
     let script = r#"
-        echo "$KEY" | withkey add 2>/dev/null || exit 9
+        mkdir -p ~/.config/withkey && echo 'keychain_timeout = 600' > ~/.config/withkey/config.toml
+        echo "$KEY" | withkey add --store dotfile 2>/dev/null || exit 9
+        echo "$KEY" | withkey add kept --store keychain 2>/dev/null || exit 9
         cp -a ~/.config ~/.local "$OUTSIDE"
-        for free in 0 4 8 12 16 20 24 28 32 36 40; do
-            rm -rf ~/.config ~/.local ~/filler && cp -a "$OUTSIDE/.config" "$OUTSIDE/.local" ~
+        # The profile that is looked at, its item in the keychain, and the change.
+        try() {
+            profile=$1; shift
+            rm -rf ~/.config ~/.local && cp -a "$OUTSIDE/.config" "$OUTSIDE/.local" ~
+            secret-tool clear service withkey username default/OPENAI_API_KEY
+            echo -n "$KEY" | secret-tool store --label=kept service withkey username kept/OPENAI_API_KEY
             cat /dev/zero > ~/filler 2>/dev/null
             truncate -s "-${free}K" ~/filler
-            echo "$OTHER_KEY" | withkey add --replace 2> "$OUTSIDE/words"
-            echo "free $free: add $?, then $(withkey printenv OPENAI_API_KEY)"
+            echo "$OTHER_KEY" | withkey "$@" 2> "$OUTSIDE/words"
+            status=$?
+            store=$([ -e ~/.config/withkey/profiles/$profile.age ] && echo dotfile || echo keychain)
+            echo "free $free: $*: $status, then $(withkey -p $profile printenv OPENAI_API_KEY) in the $store"
             sed "s/^/free $free: /" "$OUTSIDE/words"
-            echo "$OTHER_KEY" | withkey add another 2> "$OUTSIDE/words"
-            echo "another $free: add $?, then $(withkey printenv OPENAI_API_KEY)"
             rm ~/filler
-            echo "$OTHER_KEY" | withkey add --replace 2>/dev/null && echo "room $free: $(withkey printenv OPENAI_API_KEY)"
+            echo "$OTHER_KEY" | withkey add $profile --replace 2>/dev/null && echo "room: $(withkey -p $profile printenv OPENAI_API_KEY)"
+        }
+        for free in 0 4 8 12 16 20 24; do
+            try default add --replace
+            try default add another --store dotfile
+            try default rotate default
+            try default move default keychain
+            try kept move kept dotfile
         done"#;
-    fs::create_dir(sandbox.path("outside")).unwrap();
-    let start = shell(&sandbox, script).set("OUTSIDE", sandbox.path("outside"));
-    let outcome = with_tmpfs(start, &sandbox.home(), "size=256k,mode=700").run();
-    outcome.assert_exit(0).assert_stderr("");
-    let text = outcome.stdout().replace(KEY, "the old key").replace(OTHER_KEY, "the new key");
+    let text = outliving_the_race(|| {
+        let sandbox = Sandbox::new();
+        let bus = Bus::with_keyring(&sandbox);
+        fs::create_dir(sandbox.path("outside")).unwrap();
+        let start = bus.with_address(shell(&sandbox, script)).set("OUTSIDE", sandbox.path("outside"));
+        let outcome = with_tmpfs(start, &sandbox.home(), "size=256k,mode=700").run();
+        outcome.assert_exit(0).assert_stderr("");
+        outcome.stdout().replace(OTHER_KEY, "the new key").replace(KEY, "the old key")
+    });
     let lines: Vec<_> = text.lines().collect();
     let with = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(with("room "), 11, "{text}");
-    assert_eq!(with("room "), with(": the new key"), "with room again `add` does not work:\n{text}");
-    let failed = with("add 1, then the old key");
-    assert!(failed >= 4, "{failed} changes failed:\n{text}");
-    assert!(with(": add 0, then the new key") >= 1, "no change succeeded:\n{text}");
-    let changes = lines.iter().filter(|line| line.starts_with("free ") && line.contains(": add "));
-    for line in changes {
-        let good = line.contains("add 1, then the old key") || line.contains("add 0, then the new key");
-        assert!(good, "{line:?} in:\n{text}");
+    assert_eq!((with("room: "), with("room: the new key")), (35, 35), "with room again `add` does not work:\n{text}");
+    let mut failures = 0;
+    for (change, done) in [
+        ("add --replace", "the new key in the dotfile"),
+        ("add another --store dotfile", "the old key in the dotfile"),
+        ("rotate default", "the new key in the dotfile"),
+        ("move default keychain", "the old key in the keychain"),
+        ("move kept dotfile", "the old key in the dotfile"),
+    ] {
+        let before = if change.contains("kept") { "the old key in the keychain" } else { "the old key in the dotfile" };
+        let failed = with(&format!(": {change}: 1, then {before}"));
+        let succeeded = with(&format!(": {change}: 0, then {done}"));
+        assert!(failed >= 1 && succeeded >= 1 && failed + succeeded == 7, "{change}: {failed}, {succeeded}:\n{text}");
+        failures += failed;
     }
-    let said = with("withkey: cause: no space left on device");
-    let told = lines.iter().filter(|line| line.starts_with("free ") && line.contains(": add 1")).count();
-    assert_eq!(said, told, "{text}");
-    assert_eq!(with("withkey: hint: nothing was changed; free some space and try again"), told, "{text}");
+    assert_eq!(with("withkey: cause: no space left on device"), failures, "{text}");
+    assert_eq!(with("withkey: hint: nothing was changed; free some space and try again"), failures, "{text}");
+    println!("a full disk: {failures} changes failed, {} succeeded", 35 - failures);
+}
+
+/// The same for the identity's file, which is written anew under another passphrase.
+#[test]
+fn a_full_disk_leaves_an_identity_that_opens() {
+    let sandbox = protected();
+    for (name, passphrase) in [("old", PASSPHRASE), ("new", "another one")] {
+        sandbox.file(name, passphrase, 0o600);
+    }
+    sandbox.directly(["/bin/cp", "-a", "../home", "../outside"]).run().assert_exit(0);
+    let script = r#"for free in 0 4 8 12 16; do
+            rm -rf ~/.config ~/.local && cp -a ../outside/.config ../outside/.local ~
+            cat /dev/zero > ~/filler 2>/dev/null
+            truncate -s "-${free}K" ~/filler
+            withkey unlock --set-passphrase
+            echo "free $free: $?, then opens by" $(for name in old new; do
+                WITHKEY_PASSPHRASE_FILE=../$name withkey printenv OPENAI_API_KEY >../key 2>/dev/null && grep -qx "$KEY" ../key && echo $name
+            done)
+            rm ~/filler ../key
+        done"#;
+    let terminal = Terminal::run_as(&sandbox, script, |start| with_tmpfs(start, &sandbox.home(), "size=256k,mode=700"));
+    for _ in 0..5 {
+        terminal.answer("old passphrase of ", &format!("{PASSPHRASE}\n"));
+        terminal.answer("new passphrase ", "another one\n").answer("again: ", "another one\n");
+        terminal.pty.wait_for("then opens by ");
+    }
+    let text = terminal.ends(0);
+    let with = |part: &str| text.matches(part).count();
+    let (failed, done) = (with(": 1, then opens by old\n"), with(": 0, then opens by new\n"));
+    assert!(failed >= 1 && done >= 1 && failed + done == 5, "{failed} failed, {done} done:\n{text}");
+    assert_eq!(with("withkey: cause: no space left on device"), failed, "{text}");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! thousands of launches.
 #![allow(unsafe_code, reason = "odd states are made by system calls")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
 mod common;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
+use std::iter;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
@@ -69,32 +71,31 @@ in_both_modes! {
         running.outcome().assert_exit(7);
     }
 
-    /// 10,000 launches, one after the other in few processes: each becomes the next. What one of them left open, blocked or
-    /// behind would be there a thousandfold at the end.
+    /// 10,000 launches, each of which becomes or starts the next. What one of them left open, blocked or behind would be there
+    /// at the end a thousandfold.
     fn ten_thousand_launches_leave_nothing(mode: Mode) {
         let sandbox = Sandbox::with_key();
         // A parent stays for every launch with --spawn, so its chains are shorter.
-        let (chains, length) = if mode == Mode::Exec { (10, 1000) } else { (20, 50) };
-        let before = Report::of(
-            sandbox.directly([probe_binary()]).args(["report"]).args([sandbox.path("before")]).entry(format!("OPENAI_API_KEY={KEY}").as_bytes()),
-            &sandbox.path("before"),
-        );
+        let (chains, length) = if mode == Mode::Exec { (10, 1000) } else { (50, 200) };
+        let path = sandbox.path("before");
+        let start = sandbox.directly([probe_binary()]).args(["report"]).args([&path]);
+        let before = Report::of(start.entry(format!("OPENAI_API_KEY={KEY}").as_bytes()), &path);
+        let run = |number: usize| {
+            let path = sandbox.path(format!("report-{number}"));
+            let link = [withkey_binary().into()].into_iter().chain(mode.options().iter().map(OsString::from));
+            let links = iter::repeat_n(link, length).flatten();
+            let last = [probe_binary().into(), "report".into(), path.clone().into(), "listen:".into()];
+            let running = unlimited(sandbox.directly(links.chain(last))).start();
+            running.output_with("ready ");
+            assert_same_surroundings(&before, &Report::read(&path));
+            let staying = if mode == Mode::Exec { 0 } else { length };
+            assert_nothing_left_behind(&running, staying);
+        };
         thread::scope(|scope| {
-            let run = |number: usize| {
-                let (sandbox, before) = (&sandbox, &before);
-                move || {
-                    let path = sandbox.path(format!("report-{number}"));
-                    let link = [&[withkey_binary().into_os_string()], &mode.options().iter().map(OsString::from).collect::<Vec<_>>()[..]].concat();
-                    let words = (0..length).flat_map(|_| link.clone());
-                    let words = words.chain([probe_binary().into(), "report".into(), path.clone().into()]);
-                    assert_same_surroundings(before, &Report::of(unlimited(sandbox.directly(words)), &path));
-                }
-            };
-            let (here, there): (Vec<_>, Vec<_>) = (0..chains).partition(|number| number % 2 == 0);
-            let first = scope.spawn(move || here.into_iter().for_each(|number| run(number)()));
-            let second = scope.spawn(move || there.into_iter().for_each(|number| run(number)()));
-            [first, second].into_iter().for_each(|thread| thread.join().unwrap());
+            let halves = [0, 1].map(|half| scope.spawn(move || (half..chains).step_by(2).for_each(run)));
+            halves.into_iter().for_each(|half| half.join().unwrap());
         });
+        println!("{} launches, {mode:?}: no zombie, no descriptor", chains * length);
     }
 
     /// A shell that launches a thousand times has no child left, and as many descriptors as before.
@@ -111,6 +112,19 @@ in_both_modes! {
         assert_eq!(lines[0], lines[1], "descriptors: {outcome:?}");
         // The shell, ps and wc.
         assert_eq!((&*lines[2], &*lines[3]), ("3", "0"), "processes, zombies: {outcome:?}");
+    }
+}
+
+/// Fails unless the session has COMMAND, as many parents that wait for it, each with three descriptors, and no zombie.
+#[track_caller]
+fn assert_nothing_left_behind(running: &Running, parents: usize) {
+    let session = running.session();
+    assert_eq!(session.len(), parents + 1, "processes");
+    for process in session {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        assert!(!stat.contains(") Z "), "a zombie: {stat}");
+        let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+        assert_eq!(open, 3, "descriptors of {stat}");
     }
 }
 

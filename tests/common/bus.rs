@@ -28,11 +28,13 @@ thread_local! {
 }
 
 /// Runs a test; begins again when it failed and the daemon on its bus had ended by [`RACE`], and for no other reason.
-pub fn outliving_the_race(test: impl Fn()) {
-    for attempt in 1.. {
+pub fn outliving_the_race<T>(test: impl Fn() -> T) -> T {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
         ENDED_BY_ITS_RACE.set(false);
         match catch_unwind(AssertUnwindSafe(&test)) {
-            Ok(()) => return,
+            Ok(done) => return done,
             Err(_) if ENDED_BY_ITS_RACE.get() && attempt < ATTEMPTS => {
                 eprintln!("gnome-keyring-daemon ended by its own race ({attempt}): once more");
             }

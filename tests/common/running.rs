@@ -121,7 +121,7 @@ impl Running {
     }
 
     /// All processes of its session.
-    fn session(&self) -> Vec<i32> {
+    pub fn session(&self) -> Vec<i32> {
         let session = |process: i32| {
             let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
             // After the name, which may hold anything: state, parent, group, session.

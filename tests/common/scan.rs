@@ -10,11 +10,16 @@ mod followed;
 #[path = "search.rs"]
 mod search;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use nix::unistd::Pid;
 
 use crate::common::{Outcome, Start};
 use followed::{Step, follow};
 pub use search::*;
+
+/// By all tests so far.
+static SCANNED: AtomicUsize = AtomicUsize::new(0);
 
 /// A system call that fails, as on a full disk or where the program has just gone.
 #[derive(Clone, Copy)]
@@ -65,7 +70,6 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
                 hits.extend(search_registers(process, needles));
             }
             times += 1;
-            println!("scanned process {process} at call {number}");
         }
         match failure.filter(|failure| failure.call == number) {
             Some(failure) => {
@@ -76,6 +80,7 @@ pub fn scan_failing(start: Start, needles: &[Needle], failure: Option<Failure>) 
         }
     });
     let failed = failure.is_some_and(|failure| seen > failure.after);
+    println!("{} processes scanned", SCANNED.fetch_add(times, Ordering::Relaxed) + times);
     Scanned { hits, times, failed, outcome: followed.outcome }
 }
 

@@ -5,13 +5,17 @@
 #![allow(clippy::print_stdout, reason = "the README's figures, with --nocapture")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::common::{Outcome, Running, Sandbox, Start};
+use crate::common::{Outcome, Pty, Running, Sandbox, Start};
+
+/// By all tests so far.
+static KILLED: AtomicUsize = AtomicUsize::new(0);
 
 /// A stopped process, which ends with the test.
 pub struct Traced {
@@ -19,6 +23,8 @@ pub struct Traced {
     ended: bool,
     /// Lets go of what else runs in its session.
     running: Option<Running>,
+    /// The terminal it runs on, and what is still to be typed there.
+    keyboard: Option<(Pty, std::vec::IntoIter<String>)>,
 }
 
 /// What a process has come to.
@@ -41,7 +47,17 @@ impl Traced {
         let process = Pid::from_raw(running.process);
         assert_eq!(waitpid(process, None).unwrap(), WaitStatus::Stopped(process, Signal::SIGTRAP));
         ptrace::setoptions(process, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL).unwrap();
-        Self { process, ended: false, running: Some(running) }
+        Self { process, ended: false, running: Some(running), keyboard: None }
+    }
+
+    /// The same on a terminal; each time it waits there, the next answer is typed.
+    #[track_caller]
+    pub fn on_a_terminal(start: Start, answers: &[&str]) -> Self {
+        let pty = Pty::open();
+        let mut traced = Self::of(pty.attach(start));
+        let answers: Vec<_> = answers.iter().map(|answer| format!("{answer}\n")).collect();
+        traced.keyboard = Some((pty, answers.into_iter()));
+        traced
     }
 
     /// Goes on to the entry of the next system call.
@@ -55,7 +71,13 @@ impl Traced {
                 WaitStatus::PtraceSyscall(_) => {
                     let registers = ptrace::getregs(self.process).unwrap();
                     if registers.rax.cast_signed() == -i64::from(libc::ENOSYS) {
-                        return Next::Call(registers.orig_rax.cast_signed());
+                        let number = registers.orig_rax.cast_signed();
+                        if let Some((pty, answers)) = &mut self.keyboard
+                            && number == libc::SYS_pselect6
+                        {
+                            answers.next().iter().for_each(|answer| pty.type_in(answer));
+                        }
+                        return Next::Call(number);
                     }
                 }
                 WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
@@ -123,10 +145,10 @@ impl Drop for Traced {
     }
 }
 
-/// Calls that change no file and open none: to be killed at their entry is to be killed at the next other one's.
-fn is_of_no_account(number: i64) -> bool {
+/// Not a call that changes no file and opens none: to be killed at its entry is to be killed at the next other one's.
+pub fn is_of_account(number: i64) -> bool {
     use libc::*;
-    [
+    ![
         SYS_read,
         SYS_pread64,
         SYS_readv,
@@ -173,7 +195,7 @@ fn is_of_no_account(number: i64) -> bool {
 }
 
 /// Whether a call makes, changes or removes a file for sure, or locks one.
-fn is_a_change(number: i64) -> bool {
+pub fn is_a_change(number: i64) -> bool {
     use libc::*;
     [SYS_mkdir, SYS_mkdirat, SYS_flock, SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlink, SYS_unlinkat, SYS_fsync]
         .contains(&number)
@@ -193,6 +215,18 @@ pub fn killed_at_every_call_of(
     sandbox: &Sandbox,
     what: &str,
     start: impl Fn() -> Traced,
+    check: impl FnMut(&str),
+) -> usize {
+    killed_at(is_of_account, sandbox, what, start, check)
+}
+
+/// The same at those calls only that are `wanted`, and the first that changes a file.
+#[track_caller]
+pub fn killed_at(
+    wanted: impl Fn(i64) -> bool,
+    sandbox: &Sandbox,
+    what: &str,
+    start: impl Fn() -> Traced,
     mut check: impl FnMut(&str),
 ) -> usize {
     let (home, saved) = (sandbox.home(), sandbox.path("saved"));
@@ -209,7 +243,7 @@ pub fn killed_at_every_call_of(
         let first = first.unwrap_or_else(|| panic!("{what} changes no file"));
         let mut call = Some(first);
         for _ in 0..killed {
-            call = traced.until(|number| !is_of_no_account(number));
+            call = traced.until(&wanted);
         }
         let Some(number) = call.filter(|number| *number != libc::SYS_exit_group) else { break };
         drop(traced);
@@ -217,7 +251,7 @@ pub fn killed_at_every_call_of(
         killed += 1;
     }
     std::fs::remove_dir_all(&saved).unwrap();
-    println!("{what}: killed {killed} times");
-    assert!(killed > 5, "{what}: killed only {killed} times");
+    println!("{what}: killed {killed} times, {} in all", KILLED.fetch_add(killed, Ordering::Relaxed) + killed);
+    assert!(killed >= 5, "{what}: killed only {killed} times");
     killed
 }

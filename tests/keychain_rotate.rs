@@ -180,9 +180,9 @@ fn killed(sandbox: &Sandbox, name: &str, options: &[&str], call: &str, number: u
 }
 
 /// Every point at which a rotation can be cut short, each with a new profile; `before` brings it where the rotation
-/// begins, and `again` looks at what is left. Nothing stays in the keychain when the profile is removed.
+/// begins, and `again` looks at what is left, in the keychain too. Nothing stays in the keychain when the profile is removed.
 #[track_caller]
-fn killed_everywhere(options: &[&str], before: fn(&Sandbox, &str), again: fn(&Sandbox, &str, &Outcome)) {
+fn killed_everywhere(options: &[&str], before: fn(&Sandbox, &str), again: fn(&Sandbox, &Bus, &str, &Outcome)) {
     let sandbox = sandbox();
     let bus = Bus::with_keyring(&sandbox);
     let mut points = 0;
@@ -198,7 +198,7 @@ fn killed_everywhere(options: &[&str], before: fn(&Sandbox, &str), again: fn(&Sa
                 assert!([both(KEY), both(OTHER_KEY)].contains(&found), "{name}: {outcome:?}, then {found}");
                 // Every other profile is removed as the kill has left it.
                 if points % 2 == 0 {
-                    again(&sandbox, &name, outcome);
+                    again(&sandbox, &bus, &name, outcome);
                 }
             }
             sandbox.withkey(["remove", &name, "--yes"]).run().assert_exit(0);
@@ -218,7 +218,7 @@ fn a_rotation_that_is_killed_anywhere_leaves_the_old_key_or_the_way_back() {
         killed_everywhere(
             &[],
             |_, _| {},
-            |sandbox, name, outcome| {
+            |sandbox, _, name, outcome| {
                 let found = keys(sandbox, name);
                 let undo = ["rotate", name, "OPENAI_API_KEY", "--undo"];
                 let back = sandbox.withkey(undo).run();
@@ -243,7 +243,7 @@ fn a_rotation_that_is_killed_anywhere_leaves_the_old_key_or_the_way_back() {
 #[test]
 fn an_undo_that_is_killed_anywhere_loses_neither_key() {
     outliving_the_race(|| {
-        killed_everywhere(&["--undo"], rotate, |sandbox, name, outcome| {
+        killed_everywhere(&["--undo"], rotate, |sandbox, _, name, outcome| {
             let found = keys(sandbox, name);
             // The other one is one step away, and this one again behind that.
             for there in if found == both(KEY) { [OTHER_KEY, KEY] } else { [KEY, OTHER_KEY] } {
@@ -257,10 +257,12 @@ fn an_undo_that_is_killed_anywhere_loses_neither_key() {
 #[test]
 fn a_finish_that_is_killed_anywhere_can_be_typed_again() {
     outliving_the_race(|| {
-        killed_everywhere(&["--finish"], rotate, |sandbox, name, _| {
+        killed_everywhere(&["--finish"], rotate, |sandbox, bus, name, _| {
             let outcome = sandbox.withkey(["rotate", name, "OPENAI_API_KEY", "--finish"]).run();
             let done = outcome.end == End::Exit(0) || outcome.stderr().contains("there is no previous key");
             assert!(done, "{name}: {outcome:?}");
+            let items = ["LLM_KEY", "OPENAI_API_KEY"].map(|variable| format!("{name}/{variable}"));
+            assert_eq!(bus.items(), items, "{name}: {outcome:?}");
             assert_eq!(keys(sandbox, name), both(OTHER_KEY), "{name}");
         });
     });

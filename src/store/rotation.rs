@@ -142,6 +142,10 @@ fn alter<T>(
         // Moved to another store since this one was opened.
         return Err(Error::Overtaken { profile: name.to_string() });
     }
+    // What a change that was cut short still owes is done, even where there is nothing else to do: a previous key of which
+    // the description says no more is deleted by the next `--finish`, too.
+    store.settle(name, &old)?;
+    let old = Description::read(folders, name)?.ok_or_else(unknown)?;
     let (new, data, told) = stage(&old)?;
     change::commit(store, name, Some(&old), new, data, folders)?;
     Ok(told)

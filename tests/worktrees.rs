@@ -267,6 +267,15 @@ fn a_submodule_is_no_worktree_and_lies_below_its_superproject() {
 }
 
 #[test]
+fn a_repository_of_its_own_inside_a_worktree_does_not_lead_to_the_main_checkout() {
+    let scene = scene();
+    let own = scene.worktree.join("own");
+    repository(&scene.sandbox, &own);
+    assert_eq!(scene.profile_in(&own.join("src")), "play");
+    assert_eq!(scene.profile_in(&scene.worktree.join("src")), "work");
+}
+
+#[test]
 fn the_same_place_in_the_main_checkout_is_not_reached_through_a_link() {
     let scene = scene();
     let private = scene.sandbox.path("private");

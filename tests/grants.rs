@@ -462,8 +462,12 @@ fn a_dotfile_or_folder_of_another_user_is_refused() {
         let path = sandbox.project().join(planted);
         chown(&path, Some(STRANGER), Some(STRANGER))
             .expect("a stranger's file can be made by root only: sudo -E $(which cargo) test --test grants");
-        let part =
-            format!("withkey: error: {} belongs to another user\n", path.display().to_string().trim_end_matches('/'));
+        // The tests are root's.
+        let part = format!(
+            "withkey: error: {} belongs to another user\n\
+             withkey: cause: withkey uses and makes files of the user who runs it only\nwithkey: hint: under sudo, ",
+            path.display().to_string().trim_end_matches('/')
+        );
         assert_not_started("foreign", &sandbox, &part);
         assert_allow_refuses(&sandbox, "", &part);
     }
@@ -475,8 +479,14 @@ fn a_dotfile_or_folder_that_others_may_write_is_refused() {
         let sandbox = allowed();
         let path = sandbox.project().join(planted);
         chmod(&path, mode);
-        let part =
-            format!("withkey: error: other users may change {}\n", path.display().to_string().trim_end_matches('/'));
+        let shown = path.display().to_string();
+        let shown = shown.trim_end_matches('/');
+        let part = format!("withkey: error: other users may change {shown}\nwithkey: cause: its mode is {mode:04o}");
+        // chmod would spoil a folder that is everybody's on purpose.
+        let part = match mode & 0o1000 {
+            0 => format!("{part}\nwithkey: hint: chmod go-w {shown}\n"),
+            _ => format!("{part}: anybody may put a dotfile there\n"),
+        };
         assert_not_started("writable", &sandbox, &part);
         assert_allow_refuses(&sandbox, "", &part);
         chmod(&path, mode & 0o755);

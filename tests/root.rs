@@ -68,6 +68,17 @@ fn a_file_of_another_user_is_refused() {
     }
 }
 
+#[test]
+fn a_dotfile_that_is_found_must_be_the_users_own() {
+    let sandbox = Sandbox::with_key();
+    fs::write(sandbox.project().join(".env.age"), "").unwrap();
+    let sandbox = users(sandbox);
+    give(&sandbox.project().join(".env.age"), STRANGER);
+    let part =
+        " belongs to another user\nwithkey: cause: a dotfile that is found must be yours, and so must its folder\n";
+    assert_refused(&as_user(&sandbox, ["true"]).run(), 125, part);
+}
+
 /// A description or an identity may be root's: mounted into a container, or laid out by an administrator.
 #[test]
 fn a_file_of_root_is_read_when_only_root_can_change_it() {

@@ -147,6 +147,15 @@ fn a_worktree_with_relative_paths_is_one_too() {
 }
 
 #[test]
+fn a_worktree_may_lie_deep() {
+    let scene = scene();
+    // Longer than most programs' buffers, and far from the longest path that Linux takes.
+    let deep = scene.sandbox.path(&["d".repeat(200).as_str(); 6].join("/"));
+    git(&scene.sandbox, &scene.main, &["worktree", "add", "-q", deep.to_str().unwrap()]);
+    assert_eq!(scene.profile_in(&deep.join("src")), "work");
+}
+
+#[test]
 fn a_moved_worktree_gains_nothing_until_git_repairs_it() {
     let scene = scene();
     let moved = scene.sandbox.path("moved");
@@ -255,6 +264,15 @@ fn a_submodule_is_no_worktree_and_lies_below_its_superproject() {
     assert!(second.join("vendor/.git").is_file());
     assert_eq!(scene.profile_in(&second), "work");
     assert_eq!(scene.profile_in(&second.join("vendor/src")), "work");
+}
+
+#[test]
+fn a_repository_of_its_own_inside_a_worktree_does_not_lead_to_the_main_checkout() {
+    let scene = scene();
+    let own = scene.worktree.join("own");
+    repository(&scene.sandbox, &own);
+    assert_eq!(scene.profile_in(&own.join("src")), "play");
+    assert_eq!(scene.profile_in(&scene.worktree.join("src")), "work");
 }
 
 #[test]

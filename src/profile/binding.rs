@@ -189,7 +189,7 @@ impl Bindings {
             return malformed("it ends in white space");
         }
         let line = Line { number, profile, target };
-        if is_special(target) && escaped(&line.path()) != target {
+        if escaped(&line.path()) != target {
             return malformed("it has a backslash too many or too few; `withkey use` writes it right");
         }
         Ok(Some(line))
@@ -214,8 +214,7 @@ fn rule_out(raw: &[u8], here: &[u8]) -> bool {
     }
     let Some(space) = raw.iter().position(|&byte| byte == b' ') else { return false };
     match raw.get(space + 1..) {
-        // Longer than `here`, and a slash at its end: it lies elsewhere, whatever it is.
-        Some(target @ [b'/', ..]) => (target.len() > here.len() + 1 || !contains(target, here)) && !is_special(target),
+        Some(target @ [b'/', ..]) => !contains(target, here) && !is_special(target),
         _ => false,
     }
 }
@@ -348,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_path_that_no_directory_has_is_told_by_the_verbs_that_read_all() {
-        for text in ["a //x\n", "a /y/./x\n", "a /y/..\n"] {
+        for text in ["a //x\n", "a /y/./x\n", "a /y/..\n", "a /y\tz\n", "a /y\rz\n"] {
             assert!(matches!(bindings(text.as_bytes()).all(), Err(Error::BindingLine { line: 1, .. })), "{text:?}");
         }
         assert_eq!(bindings(b"a /x/\nb /\nc *\n").all().unwrap().len(), 3);

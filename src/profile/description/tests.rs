@@ -111,6 +111,16 @@ fn a_description_may_be_long_and_not_endless() {
 }
 
 #[test]
+fn what_stands_where_the_profiles_should_is_an_error_and_not_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = Folders { config: place.path().to_owned(), data: PathBuf::new(), state: PathBuf::new() };
+    assert_eq!(names(&folders).unwrap().len(), 0);
+    // Opened as a file is, it would wait for a writer.
+    nix::unistd::mkfifo(&folders.profiles(), Mode::S_IRWXU).unwrap();
+    assert!(names(&folders).is_err());
+}
+
+#[test]
 fn what_is_wrong_is_named_and_never_passed_over() {
     for (text, word) in [
         ("", "version"),

@@ -27,6 +27,7 @@ fn what_was_said_comes_back_whatever_the_path_is() {
         assert!(grant.compare(&held, &folders).unwrap().is_none());
         assert!(grant.recipients_of(b"x").is_some_and(|recipients| recipients == ["age1x"]));
         assert!(grant.recipients_of(b"y").is_none());
+        assert!(grant.given.parse::<toml_edit::Datetime>().is_ok(), "{}", grant.given);
         Grant::never(path).write(&folders).unwrap();
         assert!(matches!(Grant::read(&folders, path).unwrap().unwrap().said, Said::Never));
     }
@@ -42,6 +43,8 @@ fn a_change_is_told_by_name_and_fields_never_run_into_each_other() {
     assert_eq!(words(&[("Y", "2"), ("AB", "CD"), ("X", "1")]), "");
     assert_eq!(words(&[("A", "BCD"), ("X", "1"), ("Y", "2")]), "A is new (…), AB is gone");
     assert_eq!(words(&[]), "AB is gone, X is gone, Y is gone");
+    let other = Grant::to(Path::new("/a"), &keys(&[("AB", "CD"), ("X", "1"), ("Y", "3")]), None, &folders).unwrap();
+    assert!(grant.names().len() == 3 && grant.names() != other.names());
     assert_eq!(
         words(&[("AB", "CD"), ("X", "2"), ("Y", "1")]),
         "X has another key (… -> …), Y has another key (… -> …)"

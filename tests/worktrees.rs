@@ -150,7 +150,7 @@ fn a_worktree_with_relative_paths_is_one_too() {
 fn a_worktree_may_lie_deep() {
     let scene = scene();
     // Longer than most programs' buffers, and far from the longest path that Linux takes.
-    let deep = scene.sandbox.path(&["d".repeat(200).as_str(); 6].join("/"));
+    let deep = scene.sandbox.path(["d".repeat(200).as_str(); 6].join("/"));
     git(&scene.sandbox, &scene.main, &["worktree", "add", "-q", deep.to_str().unwrap()]);
     assert_eq!(scene.profile_in(&deep.join("src")), "work");
 }

@@ -12,6 +12,7 @@ mod search;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::common::{Outcome, Start};
@@ -93,7 +94,11 @@ fn search_registers(process: Pid, needles: &[Needle]) -> Vec<String> {
     let mut filled = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     // SAFETY: the kernel writes into the bytes up to their length, and how many it wrote into the structure.
     let done = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, process.as_raw(), NT_X86_XSTATE, &raw mut filled) };
-    assert_eq!(done, 0, "cannot read the vector registers: {}", std::io::Error::last_os_error());
+    if done != 0 && Errno::last() == Errno::ESRCH {
+        // Another thread of it ended the process meanwhile; that one is searched.
+        return Vec::new();
+    }
+    assert_eq!(done, 0, "cannot read the vector registers: {}", Errno::last());
     // Sixteen of them lie in the 512 bytes that every processor saves.
     assert!(filled.iov_len >= 512, "only {} bytes of registers", filled.iov_len);
     bytes.truncate(filled.iov_len);

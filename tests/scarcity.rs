@@ -20,7 +20,8 @@ use traced::{Next, Traced};
 fn limit(process: nix::unistd::Pid, resource: libc::__rlimit_resource_t) {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limits live on this frame; nothing is read back.
-    assert_eq!(unsafe { libc::prlimit(process.as_raw(), resource, &raw const none, std::ptr::null_mut()) }, 0);
+    let done = unsafe { libc::prlimit(process.as_raw(), resource, &raw const none, std::ptr::null_mut()) };
+    assert_eq!(done, 0, "{}", nix::errno::Errno::last());
 }
 
 /// Runs it once for every system call up to `execve` or its end, each time without memory from that call on.

@@ -84,7 +84,7 @@ in_both_modes! {
             let path = sandbox.path(format!("report-{number}"));
             let link = [withkey_binary().into()].into_iter().chain(mode.options().iter().map(OsString::from));
             let links = iter::repeat_n(link, length).flatten();
-            let last = [probe_binary().into(), "report".into(), path.clone().into(), "listen:".into()];
+            let last = [probe_binary().into(), "report-then".into(), path.clone().into(), "listen:".into()];
             let running = unlimited(sandbox.directly(links.chain(last))).start();
             running.output_with("ready ");
             assert_same_surroundings(&before, &Report::read(&path));

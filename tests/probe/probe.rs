@@ -1,7 +1,7 @@
 //! COMMAND's side of the launch tests.
 //!
-//! `probe report FILE ACTION…` writes to FILE everything it was started with, first of all. `probe ACTION…` does one thing
-//! after the other, as a test needs it of a command (`say:up stop:19 exit:3`); [`act`] names them.
+//! `probe report FILE …` writes to FILE everything it was started with. `probe ACTION…` does one thing after the other, as a
+//! test needs it of a command (`say:up stop:19 exit:3`); [`act`] names them. `probe report-then FILE ACTION…` does both.
 //!
 //! It has a C `main`: Rust's runtime start would ignore SIGPIPE and open closed fds 0–2, which are facts to report.
 #![no_main]
@@ -24,7 +24,8 @@ pub unsafe extern "C" fn main(_argc: c_int, argv: *const *const c_char, envp: *c
     // SAFETY: both vectors come from the C start-up code and live as long as the process.
     let (argv, environment) = unsafe { (strings(argv), strings(envp)) };
     match argv.get(1).copied() {
-        Some(b"report") => match report::write(&argv, &environment) {
+        Some(b"report") => report::write(&argv, &environment),
+        Some(b"report-then") => match report::write(&argv, &environment) {
             0 => act::all(argv.get(3..).unwrap_or_default()),
             failed => failed,
         },

@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use withkey::provider::PROVIDERS;
 use withkey::provider::answer::{Answer, Reply, meaning, told, without_pieces};
+use withkey::provider::check::SHARED;
 
 /// The key that was asked about.
 const KEY: &str = "sk-test-0123456789abcdefghijklmnop";
@@ -36,8 +37,9 @@ fuzz_target!(|bytes: &[u8]| {
     match &answer {
         Answer::Works => assert!((200..300).contains(&status) && json.is_some()),
         Answer::Invalid => {
-            let wrong = [&["invalid_api_key"], provider.check.wrong_key].concat();
-            let says = said.iter().any(|text| wrong.iter().any(|wrong| text.contains(wrong)));
+            let rules = provider.check.says.iter().chain(SHARED).filter(|says| says.means == Answer::Invalid);
+            let wrong: Vec<_> = rules.flat_map(|says| says.words).collect();
+            let says = said.iter().any(|text| wrong.iter().any(|wrong| text.contains(**wrong)));
             assert!((400..500).contains(&status) && says, "{status} {said:?}");
         }
         Answer::Unknown(_) => {}

@@ -50,10 +50,15 @@ fn assert_fit_to_be_read(what: &str, outcome: &Outcome) {
     let text = outcome.stderr();
     assert_no_key(what, &outcome.stderr);
     let ours = text.is_empty() || text.starts_with("withkey: ");
-    assert!(ours || outcome.end == End::Exit(127), "{what}: {outcome:?}");
+    assert!(ours || outcome.end == End::Exit(127) || gave_up_in_malloc(outcome), "{what}: {outcome:?}");
     for word in ["panicked", "memory allocation of", "RUST_BACKTRACE", "os error"] {
         assert!(!text.contains(word), "{what}: {word:?} in:\n{text}");
     }
+}
+
+/// glibc's own end, now and then in a static program: where brk fails, malloc may take its arena for damaged.
+fn gave_up_in_malloc(outcome: &Outcome) -> bool {
+    outcome.end == End::Signal(libc::SIGABRT) && outcome.stderr().starts_with("Fatal glibc error: malloc")
 }
 
 #[test]
@@ -76,6 +81,7 @@ fn memory_that_runs_out_stops_a_launch_before_command() {
                             outcome.assert_stdout("");
                             told += usize::from(outcome.end == End::Exit(125));
                         }
+                        _ if gave_up_in_malloc(outcome) => _ = outcome.assert_stdout(""),
                         _ => panic!("{what}: {outcome:?}"),
                     }
                 });
@@ -103,6 +109,7 @@ fn memory_that_runs_out_in_a_change_loses_no_key() {
             match outcome.end {
                 End::Exit(0) => assert_eq!(found.stdout(), new, "{what}: it said that it has stored the key"),
                 End::Exit(1 | 125 | 127) | End::Signal(libc::SIGSEGV | libc::SIGKILL) => {}
+                _ if gave_up_in_malloc(outcome) => {}
                 _ => panic!("{what}: {outcome:?}"),
             }
             told += usize::from(matches!(outcome.end, End::Exit(1 | 125)));
